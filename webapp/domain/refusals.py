@@ -1,0 +1,95 @@
+"""Typed refusals: a code and facts. The sentence a person reads is made by `i18n.explain`, never here."""
+
+from dataclasses import dataclass
+from datetime import date
+
+
+class Refusal(Exception):
+    """A rule says no. Subclasses are frozen dataclasses whose fields are the facts of the sentence."""
+
+    @property
+    def code(self) -> str:
+        return type(self).__name__
+
+
+@dataclass(frozen=True, eq=False)
+class SubscriptionEnded(Refusal):
+    """The contract is over: its invoices stay readable, nothing can be changed (T4)."""
+
+    ended_on: date
+
+
+@dataclass(frozen=True, eq=False)
+class SamePlan(Refusal):
+    """The plan and the frequency asked for are those in force."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlanNotForSale(Refusal):
+    """No such plan, frequency or tariff is offered to this account today."""
+
+
+@dataclass(frozen=True, eq=False)
+class OptionsNotOffered(Refusal):
+    """Options in use that the plan asked for does not offer, to be removed first (P7)."""
+
+    option_codes: tuple[str, ...]
+    plan_code: str
+
+
+@dataclass(frozen=True, eq=False)
+class ContactPartner(Refusal):
+    """The reseller's policy keeps this action for itself (P8)."""
+
+    partner: str
+    email: str
+    phone: str
+
+
+@dataclass(frozen=True, eq=False)
+class TerminationPending(Refusal):
+    """A termination is pending: it must be withdrawn before the plan changes (M5)."""
+
+    effective_on: date
+
+
+@dataclass(frozen=True, eq=False)
+class StalePreview(Refusal):
+    """The price or the contract moved between the preview and the confirmation (P1): new figures are shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeyReused(Refusal):
+    """The idempotency key came back with another request."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeAlreadyDone(Refusal):
+    """The scheduled change to undo has happened, or was undone already."""
+
+
+@dataclass(frozen=True, eq=False)
+class TooManyAttempts(Refusal):
+    """Sign-in attempts are counted per address and per IP; `minutes` until the next one."""
+
+    minutes: int
+
+
+@dataclass(frozen=True, eq=False)
+class WrongCredentials(Refusal):
+    """Unknown address or wrong password: the same answer for both."""
+
+    attempts_left: int
+
+
+@dataclass(frozen=True, eq=False)
+class LinkExpired(Refusal):
+    """A mailed link that is unknown, used or too old."""
+
+
+@dataclass(frozen=True, eq=False)
+class PasswordTooWeak(Refusal):
+    """Too short, too long or among the well-known ones; `reason` is short, long or common."""
+
+    reason: str
+    minimum: int = 12

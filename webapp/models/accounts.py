@@ -1,0 +1,146 @@
+"""Who buys, who may enter, who resells: accounts, their billing details, users, memberships, sessions."""
+
+import uuid
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.models.base import Base, Code, NumberKey, UuidKey
+
+
+class Reseller(Base):
+    __tablename__ = "resellers"
+
+    id: Mapped[UuidKey]
+    slug: Mapped[Code] = mapped_column(unique=True)
+    name: Mapped[str]
+    contact_name: Mapped[str]
+    contact_email: Mapped[str]
+    contact_phone: Mapped[str] = mapped_column(default="")
+    # Self-service policy (P8, R1): the actions a client may do alone, such as change_plan; the rest says "contact your partner"
+    allowed_actions: Mapped[list[Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime]
+
+
+class Account(Base):
+    """A business that subscribes: the tenant. Every private row leads back to one account."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint("kind in ('business', 'consumer', 'public')", name="known_kind"),)
+
+    id: Mapped[UuidKey]
+    reference: Mapped[Code] = mapped_column(unique=True)  # short, spoken on the phone: CA-10234
+    name: Mapped[str]
+    kind: Mapped[Code] = mapped_column(default="business")
+    language: Mapped[Code] = mapped_column(default="fr")  # of its documents and mails
+    reseller_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("resellers.id"), index=True)
+    created_at: Mapped[datetime]
+
+    reseller: Mapped[Reseller | None] = relationship()
+    billing_details: Mapped["BillingDetails"] = relationship(back_populates="account")
+    memberships: Mapped[list["Membership"]] = relationship(back_populates="account")
+
+
+class BillingDetails(Base):
+    """What the next invoices will carry; issued ones keep a frozen copy (U1)."""
+
+    __tablename__ = "billing_details"
+
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    legal_name: Mapped[str]
+    street: Mapped[str]
+    postcode: Mapped[str] = mapped_column(String(12))
+    city: Mapped[str]
+    country: Mapped[str] = mapped_column(String(2), default="BE")
+    vat_number: Mapped[str | None]  # compact, with its country: BE0876543270
+    enterprise_number: Mapped[str | None]  # ten digits
+    invoice_email: Mapped[str]
+    accountant_email: Mapped[str | None]
+    buyer_reference: Mapped[str | None]
+    peppol_id: Mapped[str | None]
+    vat_treatment: Mapped[Code] = mapped_column(default="domestic")
+    payment_method: Mapped[Code] = mapped_column(default="transfer")  # transfer, direct_debit or card
+    payment_label: Mapped[str] = mapped_column(default="")  # masked, as shown: BE21 0012 •••• 7803
+    payment_reference: Mapped[str] = mapped_column(default="")  # mandate reference
+    payment_signed_on: Mapped[date | None]
+    payment_term_days: Mapped[int] = mapped_column(default=14)
+
+    account: Mapped[Account] = relationship(back_populates="billing_details")
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    id: Mapped[UuidKey]
+    email: Mapped[str] = mapped_column(String(254), unique=True)  # lower case
+    full_name: Mapped[str]
+    password_hash: Mapped[str | None]
+    language: Mapped[Code | None]  # None: the browser decides
+    price_display: Mapped[Code] = mapped_column(default="htva")  # htva or tvac
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+    memberships: Mapped[list["Membership"]] = relationship(back_populates="user")
+
+
+class Membership(Base):
+    """A role of one user in one account. Removing the row removes access at once."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        UniqueConstraint("user_id", "account_id"),
+        CheckConstraint("role in ('owner', 'administrator', 'viewer', 'accountant')", name="known_role"),
+    )
+
+    id: Mapped[NumberKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    role: Mapped[Code]
+    created_at: Mapped[datetime]
+
+    user: Mapped[User] = relationship(back_populates="memberships")
+    account: Mapped[Account] = relationship(back_populates="memberships")
+
+
+class LoginSession(Base):
+    """A server-side session. Only the SHA-256 of its token is kept; revoking the row ends it."""
+
+    __tablename__ = "login_sessions"
+
+    id: Mapped[NumberKey]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id"))  # the one last looked at
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]  # absolute
+    revoked_at: Mapped[datetime | None]
+    ip_address: Mapped[str] = mapped_column(String(45), default="")
+    user_agent: Mapped[str] = mapped_column(String(400), default="")
+
+
+class SignInAttempt(Base):
+    """A failed sign-in or reset request, counted against an address and an IP (rate limits shared by all workers)."""
+
+    __tablename__ = "sign_in_attempts"
+    __table_args__ = (Index("ix_sign_in_attempts_key_at", "key", "at"),)
+
+    id: Mapped[NumberKey]
+    key: Mapped[str] = mapped_column(String(100))  # such as "email:<sha256>", "ip:<address>"
+    at: Mapped[datetime]
+
+
+class MailedLink(Base):
+    """A one-time link sent by mail: password reset or sign-in. Only its hash is kept."""
+
+    __tablename__ = "mailed_links"
+
+    id: Mapped[NumberKey]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    purpose: Mapped[Code]  # reset_password or sign_in
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
