@@ -1,0 +1,229 @@
+"""Settings, read once from the environment and refused with a sentence when wrong."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal, TypeVar, cast, get_args
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+MailBackend = Literal["console", "file", "smtp"]
+Locale = Literal["fr", "nl", "en"]
+Value = TypeVar("Value")
+
+PROJECT = Path(__file__).resolve().parent.parent
+SHORTEST_SECRET = 32
+
+
+class WrongSetting(Exception):
+    """A setting cannot be used. Its text names the variable, what was found and what is expected."""
+
+    def __init__(self, variable: str, found: str, expected: str) -> None:
+        super().__init__(f"{variable}: {found}. Expected: {expected}.")
+        self.variable = variable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that changes from one installation to the next."""
+
+    instance: Path
+    database_url: str
+    secret_key: str
+    secret_key_fallbacks: tuple[str, ...] = ()
+    clock: date | None = None
+    time_zone: str = "Europe/Brussels"
+    mail_backend: MailBackend = "console"
+    mail_folder: Path | None = None
+    mail_from: str = "facturation@example.org"
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_starttls: bool = True
+    base_url: str = "http://127.0.0.1:8000"
+    default_locale: Locale = "fr"
+    peppol_rules_folder: Path | None = None
+    session_idle_minutes: int = 60
+    session_absolute_hours: int = 12
+    proxies: int = 0  # how many trusted proxies stand before the server
+
+    @property
+    def is_https(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read every variable. Raises WrongSetting for the first one that cannot be used."""
+        read = _Reader(environ)
+        instance = read("PORTAL_INSTANCE", Path, str(PROJECT / "instance"), "a folder").resolve()
+        instance.mkdir(parents=True, exist_ok=True)
+        backend = read("MAIL_BACKEND", _one_of(MailBackend), "console", "console, file or smtp")
+        settings = cls(
+            instance=instance,
+            database_url=read(
+                "DATABASE_URL",
+                _database_url,
+                f"sqlite:///{instance / 'portal.sqlite3'}",
+                "sqlite:///path/to/file or postgresql://user@host/database",
+            ),
+            secret_key=read("SECRET_KEY", _secret, "", f"at least {SHORTEST_SECRET} characters, kept secret")
+            or _own_secret(instance),
+            secret_key_fallbacks=tuple(
+                read(
+                    "SECRET_KEY_FALLBACKS",
+                    lambda text: [_secret(key) for key in text.split()],
+                    "",
+                    f"former keys separated by spaces, each of at least {SHORTEST_SECRET} characters",
+                )
+            ),
+            clock=read("PORTAL_CLOCK", _date_or_none, "", "nothing, or a date such as 2026-11-16"),
+            time_zone=read(
+                "PORTAL_TIME_ZONE", _zone, "Europe/Brussels", "an IANA name such as Europe/Brussels"
+            ),
+            mail_backend=cast(MailBackend, backend),
+            mail_folder=read("MAIL_FOLDER", Path, str(instance / "mail"), "a folder"),
+            mail_from=read("MAIL_FROM", _address, "facturation@example.org", "an e-mail address"),
+            smtp_host=read("SMTP_HOST", str, "", "a host name"),
+            smtp_port=read("SMTP_PORT", _between(1, 65535), "587", "a port, from 1 to 65535"),
+            smtp_user=read("SMTP_USER", str, "", "a user name"),
+            smtp_password=read("SMTP_PASSWORD", str, "", "a password"),
+            smtp_starttls=read("SMTP_STARTTLS", _yes_or_no, "yes", "yes or no"),
+            base_url=read(
+                "PORTAL_BASE_URL",
+                _base_url,
+                "http://127.0.0.1:8000",
+                "an address without path, such as https://abonnement.example.org",
+            ),
+            default_locale=cast(
+                Locale, read("PORTAL_DEFAULT_LOCALE", _one_of(Locale), "fr", "fr, nl or en")
+            ),
+            peppol_rules_folder=read("PEPPOL_RULES_FOLDER", _folder_or_none, "", "a folder that exists"),
+            session_idle_minutes=read(
+                "SESSION_IDLE_MINUTES", _between(1, 1440), "60", "whole minutes, from 1 to 1440"
+            ),
+            session_absolute_hours=read(
+                "SESSION_ABSOLUTE_HOURS", _between(1, 720), "12", "whole hours, from 1 to 720"
+            ),
+            proxies=read("PORTAL_PROXIES", _between(0, 5), "0", "how many proxies stand in front, 0 to 5"),
+        )
+        if backend == "smtp" and not settings.smtp_host:
+            raise WrongSetting("SMTP_HOST", "missing, while MAIL_BACKEND is smtp", "the mail server's name")
+        return settings
+
+
+class _Reader:
+    """Reads one variable at a time and turns any misreading into a WrongSetting."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+
+    def __call__(
+        self, variable: str, convert: Callable[[str], Value], default: str, expected: str
+    ) -> Value:
+        text = self.environ.get(variable, "").strip() or default
+        try:
+            return convert(text)
+        except ValueError as error:
+            shown = "the value given" if "SECRET" in variable or "PASSWORD" in variable else repr(text)
+            raise WrongSetting(variable, f"{shown} cannot be used ({error})", expected) from None
+
+
+def _one_of(choices: object) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text not in get_args(choices):
+            raise ValueError("not one of the choices")
+        return text
+
+    return convert
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not low <= int(text) <= high:
+            raise ValueError("out of bounds")
+        return int(text)
+
+    return convert
+
+
+def _database_url(text: str) -> str:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("not a database address") from None
+    if url.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    if url.drivername == "sqlite":
+        return text
+    raise ValueError("neither SQLite nor PostgreSQL")
+
+
+def _secret(text: str) -> str:
+    if text and len(text) < SHORTEST_SECRET:
+        raise ValueError(f"only {len(text)} characters")
+    return text
+
+
+def _date_or_none(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except ZoneInfoNotFoundError:
+        raise ValueError("unknown time zone") from None
+
+
+def _address(text: str) -> str:
+    if "@" not in text or any(sign in text for sign in "\r\n"):
+        raise ValueError("not an address")
+    return text
+
+
+def _yes_or_no(text: str) -> bool:
+    answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if text.lower() not in answers:
+        raise ValueError("neither yes nor no")
+    return answers[text.lower()]
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise ValueError("not a bare http address")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _folder_or_none(text: str) -> Path | None:
+    if not text:
+        return None
+    folder = Path(text)
+    if not folder.is_dir():
+        raise ValueError("no such folder")
+    return folder
+
+
+def _own_secret(instance: Path) -> str:
+    """The installation's own key, made at the first start and readable by its owner alone."""
+    file = instance / "secret_key"
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = file.read_text().strip()
+        if len(key) < SHORTEST_SECRET:
+            raise WrongSetting(
+                "SECRET_KEY", f"{file} is too short", "a longer key, or no such file"
+            ) from None
+        return key
+    key = secrets.token_urlsafe(48)
+    with os.fdopen(handle, "w") as opened:
+        opened.write(key)
+    return key
