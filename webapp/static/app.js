@@ -1,0 +1,77 @@
+// What htmx leaves to the page. Everything here only helps: each page works without it.
+(() => {
+  const on = (name, act) => document.addEventListener(name, act);
+  const find = (selector) => document.querySelector(selector);
+  const dirty = () => find("form[data-draft-form][data-dirty]");
+
+  function focus(element) {
+    if (!element) return;
+    if (!element.matches("a[href], button, input, select, textarea, [tabindex]")) element.tabIndex = -1;
+    element.focus();
+  }
+
+  // The sentences stand in the page, in its language: data-offline, data-denied, data-failed.
+  function problem(kind) {
+    const region = find("#problems");
+    if (!region) return;
+    const line = document.createElement("p");
+    line.className = "banner bad";
+    line.textContent = region.dataset[kind];
+    region.replaceChildren(line);
+    region.scrollIntoView({ block: "nearest" });
+  }
+
+  function dress() {
+    document.querySelectorAll("[data-copy][hidden]").forEach((button) => { button.hidden = false; });
+    document.querySelectorAll("#dialogs dialog:not([open])").forEach((dialog) => dialog.showModal());
+  }
+
+  on("htmx:config:request", ({ detail: { ctx } }) => {
+    const token = find('meta[name="csrf-token"]');
+    if (token && !/^(GET|HEAD)$/i.test(ctx.request.method)) ctx.request.headers["X-CSRFToken"] = token.content;
+  });
+
+  on("htmx:before:request", (event) => {
+    const { ctx } = event.detail;
+    const form = dirty();
+    if (form && ctx.target === document.body && ctx.sourceElement !== form && !confirm(form.dataset.draftForm)) {
+      event.preventDefault();
+      return;
+    }
+    ctx.target?.setAttribute("aria-busy", "true");
+  });
+
+  on("htmx:finally:request", ({ detail: { ctx } }) => ctx.target?.removeAttribute("aria-busy"));
+  on("htmx:error", ({ detail }) => { if (detail.ctx && !detail.ctx.response) problem("offline"); });
+  on("htmx:response:error", ({ detail: { ctx } }) => {
+    const { status } = ctx.response;
+    if (status >= 500) problem("failed");
+    else if ((status === 401 || status === 403) && !ctx.hx.redirect) problem("denied");
+  });
+
+  on("htmx:after:swap", ({ detail: { ctx } }) => {
+    const status = ctx.response?.status ?? 200;
+    if (status < 400) find("#problems")?.replaceChildren();
+    const asked = find("[data-focus]:not([data-focused])");
+    asked?.setAttribute("data-focused", "");
+    if (status === 422) focus(find(".error-summary"));
+    else if (asked) focus(asked);
+    else if (ctx.target === document.body) focus(find("main h1") ?? find("main"));
+    dress();
+  });
+
+  // A draft is lost on leaving: say so. The form carries the sentence for the navigations of htmx.
+  on("input", ({ target }) => target.form?.matches("[data-draft-form]") && target.form.setAttribute("data-dirty", ""));
+  on("submit", ({ target }) => target.removeAttribute("data-dirty"));
+  addEventListener("beforeunload", (event) => { if (dirty()) event.preventDefault(); });
+
+  on("click", async ({ target }) => {
+    const button = target.closest?.("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.dataset.copy);
+    const region = find("#flashes");
+    if (region && button.dataset.copied) region.textContent = button.dataset.copied;
+  });
+
+  on("DOMContentLoaded", () => { dress(); focus(find(".error-summary")); });
+})();
