@@ -1,0 +1,70 @@
+"""What every answer carries, and what every form request must show.
+
+The content policy allows our own files and nothing inline; a random nonce per answer lets htmx act only on
+elements that our templates wrote. Requests that change something are also checked for their origin, beside
+the CSRF token: browsers say it themselves, and no page of another site can change what they say.
+"""
+
+import secrets
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, g, request
+
+from webapp.config import Settings
+from webapp.extensions import SAFE_METHODS
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self'; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types htmx"
+)
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def csp_nonce() -> str:
+    """The nonce of this answer, for `<script nonce>` and for `hx-nonce` on each element with htmx attributes."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return str(g.csp_nonce)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    app.jinja_env.globals["csp_nonce"] = csp_nonce
+    headers = dict(HEADERS)
+    if settings.is_https:
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    own_hosts = {urlsplit(settings.base_url).netloc}
+
+    @app.before_request
+    def refuse_other_origins() -> None:
+        if request.method not in SAFE_METHODS and not _comes_from_here(own_hosts):
+            abort(403)
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", POLICY.format(nonce=csp_nonce()))
+        response.headers.setdefault("Cache-Control", "no-store")  # a public answer sets its own
+        response.vary.add("HX-Request")
+        return response
+
+
+def _comes_from_here(own_hosts: set[str]) -> bool:
+    """Whether the browser says that this request was made by a page of ours.
+
+    A request with neither header does not come from a browser of today: the CSRF token still protects it.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc in own_hosts | {request.host}
