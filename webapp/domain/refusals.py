@@ -5,31 +5,34 @@ from datetime import date
 
 
 class Refusal(Exception):
-    """A rule says no. Subclasses are frozen dataclasses whose fields are the facts of the sentence."""
+    """A rule says no. Subclasses are dataclasses whose fields are the facts of the sentence.
+
+    Not frozen: Python itself writes the traceback onto an exception.
+    """
 
     @property
     def code(self) -> str:
         return type(self).__name__
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class SubscriptionEnded(Refusal):
     """The contract is over: its invoices stay readable, nothing can be changed (T4)."""
 
     ended_on: date
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class SamePlan(Refusal):
     """The plan and the frequency asked for are those in force."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PlanNotForSale(Refusal):
     """No such plan, frequency or tariff is offered to this account today."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class OptionsNotOffered(Refusal):
     """Options in use that the plan asked for does not offer, to be removed first (P7)."""
 
@@ -37,7 +40,7 @@ class OptionsNotOffered(Refusal):
     plan_code: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class ContactPartner(Refusal):
     """The reseller's policy keeps this action for itself (P8)."""
 
@@ -46,50 +49,66 @@ class ContactPartner(Refusal):
     phone: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class TerminationPending(Refusal):
     """A termination is pending: it must be withdrawn before the plan changes (M5)."""
 
     effective_on: date
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class StalePreview(Refusal):
     """The price or the contract moved between the preview and the confirmation (P1): new figures are shown."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class KeyReused(Refusal):
     """The idempotency key came back with another request."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class ChangeAlreadyDone(Refusal):
     """The scheduled change to undo has happened, or was undone already."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class TooManyAttempts(Refusal):
     """Sign-in attempts are counted per address and per IP; `minutes` until the next one."""
 
     minutes: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class WrongCredentials(Refusal):
     """Unknown address or wrong password: the same answer for both."""
 
     attempts_left: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class LinkExpired(Refusal):
     """A mailed link that is unknown, used or too old."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PasswordTooWeak(Refusal):
     """Too short, too long or among the well-known ones; `reason` is short, long or common."""
 
     reason: str
     minimum: int = 12
+
+
+@dataclass(eq=False)
+class PublicationTooEarly(Refusal):
+    """A version of this plan or option already begins after the day asked for: history is not rewritten (C1)."""
+
+    catalogue_code: str
+    begins_on: date
+
+
+@dataclass(eq=False)
+class OptionKindFixed(Refusal):
+    """An option was published as another kind: those who hold it were sold that kind (C4)."""
+
+    option_code: str
+    kind: str

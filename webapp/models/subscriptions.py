@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.models.accounts import Account
 from webapp.models.base import Base, Code, Currency, NumberKey, UuidKey
-from webapp.models.catalogue import OptionPrice, OptionVersion, PlanPrice, PlanVersion
+from webapp.models.catalogue import OptionVersion, PlanPrice, PlanVersion
 
 
 class Subscription(Base):
@@ -39,7 +39,10 @@ class Subscription(Base):
     notice_count: Mapped[int]
     notice_unit: Mapped[Code]
     renewal: Mapped[Code]
-    signed_on: Mapped[date]  # of the present terms
+    signed_on: Mapped[date]  # of the present plan
+    # What was signed when the day of the last change of plan began: another change that day rewrites it (M5).
+    day_start_on: Mapped[date | None]
+    day_start: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     version: Mapped[int] = mapped_column(default=1)  # a page computed on an older one is stale (A4)
 
     account: Mapped[Account] = relationship()
@@ -88,8 +91,10 @@ class SubscriptionOption(Base):
     id: Mapped[NumberKey]
     subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     option_version_id: Mapped[int] = mapped_column(ForeignKey("option_versions.id"))
-    option_price_id: Mapped[int | None] = mapped_column(ForeignKey("option_prices.id"))  # None: quoted price
-    quoted_cents: Mapped[int | None]  # on quotation: the accepted price per period
+    # The prices signed, per unit and whole period, VAT excluded; None where the option is not sold that way.
+    monthly_cents: Mapped[int | None]
+    annual_cents: Mapped[int | None]
+    once_cents: Mapped[int | None]
     establishment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("establishments.id"))
     quantity: Mapped[int] = mapped_column(default=1)
     starts_on: Mapped[date]
@@ -97,7 +102,6 @@ class SubscriptionOption(Base):
 
     subscription: Mapped[Subscription] = relationship(back_populates="options")
     option_version: Mapped[OptionVersion] = relationship()
-    option_price: Mapped[OptionPrice | None] = relationship()
     establishment: Mapped[Establishment | None] = relationship()
 
 
@@ -113,7 +117,7 @@ class ScheduledChange(Base):
     subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     kind: Mapped[Code]  # plan, option, establishment or termination
     effective_on: Mapped[date]
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # plan: {"plan_price_id": 12}; option: {…}
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # plan: {"plan_price_id": 12}; option: {"option_id": 3, "quantity": 0}
     status: Mapped[Code] = mapped_column(default="pending")
     requested_by: Mapped[str]  # name shown to the client
     requested_at: Mapped[datetime]

@@ -1,0 +1,232 @@
+"""What a change inside a paid period costs or gives back (spec P2, O3-O5, M2, M5, M6).
+
+What has been billed is a set of `BilledLine`s. What the contract asks for from a day on is a list of charges.
+`settlement` is the difference: what is covered already stays, what is no longer asked for is given back as a
+share of the very line that was billed, what is not covered is charged. A second change on the same day is worked
+out from the morning of that day, then what the day has billed so far is taken off: the day is rewritten, and
+nothing that cancels out is ever shown.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+
+from webapp.domain.contract import Contract
+from webapp.domain.money import Money, total
+from webapp.domain.periods import Period
+from webapp.domain.pricing import Charge, Draft, DraftLine, Item, charge_line, recurring_charges
+from webapp.domain.vat import VatRate
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A later line that gives part of a billed line back (negative), or undoes that (positive).
+
+    `service` is the part of the billed service it concerns, None for a correction by amount only.
+    """
+
+    net: Money
+    service: Period | None
+    is_of_today: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BilledLine:
+    """A line of an issued document that charged something, with what later lines corrected.
+
+    `is_of_today` when a change of the present day billed it: such lines are rewritten, not built upon (M5).
+    """
+
+    id: int
+    key: Item
+    unit: Money
+    quantity: int
+    service: Period
+    whole: Period
+    net: Money
+    vat: VatRate
+    is_of_today: bool = False
+    corrections: tuple[Correction, ...] = ()
+
+    @property
+    def left(self) -> Money:
+        """What is billed and not given back: never negative, never above `net` (M6)."""
+        return self.net + total((each.net for each in self.corrections), self.net.currency)
+
+    @property
+    def left_this_morning(self) -> Money:
+        before = (each.net for each in self.corrections if not each.is_of_today)
+        return self.net + total(before, self.net.currency)
+
+    def covered_until_this_morning(self) -> date:
+        """The first day that this line no longer covers, before the present day's corrections."""
+        starts = [
+            service.start
+            for service, net in _by_service(each for each in self.corrections if not each.is_of_today).items()
+            if net.cents < 0
+        ]
+        return min([self.service.end, *starts])
+
+    def given_back_today(self) -> dict[Period, Money]:
+        corrected = _by_service(each for each in self.corrections if each.is_of_today)
+        return {service: -net for service, net in corrected.items() if net.cents < 0}
+
+
+def _by_service(corrections: Iterable[Correction]) -> dict[Period, Money]:
+    sums: dict[Period, Money] = {}
+    for each in corrections:
+        if each.service is not None:
+            sums[each.service] = sums.get(each.service, Money(0, each.net.currency)) + each.net
+    return sums
+
+
+def unused_days_credit(paid: Money, period: Period, ends_on: date) -> Money:
+    """What we owe back when a service paid for `period` stops on `ends_on`, the first day without it.
+
+    Calendar days, VAT excluded, rounded half up to the cent; the used part is `paid` minus this result.
+    `ends_on` may be either edge of `period`. Raises DateOutsidePeriod if it falls elsewhere.
+    Source: spec P2 and M6.
+
+    >>> unused_days_credit(Money(12000), Period(date(2026, 4, 1), date(2026, 5, 1)), ends_on=date(2026, 4, 11))
+    Money(80.00, EUR)
+    """
+    if ends_on == period.end:
+        return Money(0, paid.currency)
+    return paid.share(Period(ends_on, period.end).share_of(period))
+
+
+def used_days_charge(paid: Money, period: Period, ends_on: date) -> Money:
+    """The other side of `unused_days_credit`, by subtraction: the two always make the price."""
+    return paid - unused_days_credit(paid, period, ends_on)
+
+
+@dataclass(slots=True)
+class _Covered:
+    """A billed line that still covers the day, and how many of its units nobody has asked for yet."""
+
+    line: BilledLine
+    spare: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spare = self.line.quantity
+
+
+def settlement(contract: Contract, billed: Sequence[BilledLine], on: date, vat: VatRate) -> Draft:
+    """The document that makes `billed` fit `contract`, from `on` to the end of the paid period.
+
+    `contract` is the contract after the change, with nothing unbilled before `on`. The draft has no line when
+    nothing changes hands. Amounts given back never exceed what is left of their line (M6).
+    """
+    whole = contract.signature.paid_period
+    wanted = recurring_charges(contract, on, whole)
+    mornings = [line for line in billed if not line.is_of_today and line.key.item != "one_off"]
+    target = _target(wanted, mornings, on, vat)
+    evening = [line for line in billed if line.is_of_today and line.key.item != "one_off" and line.left]
+    lines = [*_charges_after(target.charges, evening), *_given_back_after(target.given_back, mornings, evening)]
+    return Draft(tuple(lines), Period(on, whole.end), contract.tariff.price.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What the day comes to, counted from its morning."""
+
+    charges: list[DraftLine]
+    given_back: list[DraftLine]
+
+
+def _target(wanted: Sequence[Charge], mornings: Sequence[BilledLine], on: date, vat: VatRate) -> _Target:
+    covered = [
+        _Covered(line)
+        for line in mornings
+        if line.covered_until_this_morning() > on and line.left_this_morning.cents > 0
+    ]
+    charges: list[DraftLine] = []
+    for charge in wanted:
+        missing = charge.quantity
+        for cover in covered:
+            line = cover.line
+            if (line.key, line.unit, line.whole) == (charge.key, charge.unit, charge.whole):
+                taken = min(missing, cover.spare)
+                cover.spare -= taken
+                missing -= taken
+        if missing:
+            rest = Charge(charge.key, charge.unit, missing, charge.service, charge.whole)
+            charges.append(charge_line(rest, vat))
+    given_back = [_give_back(cover.line, cover.spare, on) for cover in covered if cover.spare]
+    return _Target(charges, [line for line in given_back if line.net])
+
+
+def _give_back(line: BilledLine, quantity: int, on: date) -> DraftLine:
+    """A share of the billed line, by its own dates and amount, never more than what is left of it (M6)."""
+    service = Period(max(on, line.service.start), line.service.end)
+    if service == line.service and quantity == line.quantity:
+        amount = line.left_this_morning
+    else:
+        share = service.share_of(line.service) * Fraction(quantity, line.quantity)
+        amount = min(line.net.share(share), line.left_this_morning)
+    return DraftLine(line.key, line.unit, quantity, service, line.whole, -amount, line.vat, line.id)
+
+
+def _charges_after(target: Sequence[DraftLine], evening: Sequence[BilledLine]) -> list[DraftLine]:
+    """The day's charges less those that the day has billed: only the difference is shown."""
+    rest = list(evening)
+    lines: list[DraftLine] = []
+    for line in target:
+        same = [
+            each
+            for each in rest
+            if (each.key, each.unit, each.service, each.whole) == (line.key, line.unit, line.service, line.whole)
+        ]
+        for each in same:
+            rest.remove(each)
+        lines += _difference(line, same)
+    return lines + [_take_back(each) for each in rest]
+
+
+def _difference(line: DraftLine, billed: Sequence[BilledLine]) -> list[DraftLine]:
+    if not billed:
+        return [line]
+    quantity = line.quantity - sum(each.quantity for each in billed)
+    net = line.net - total((each.left for each in billed), line.net.currency)
+    if net.cents > 0:
+        return [DraftLine(line.key, line.unit, max(quantity, 1), line.service, line.whole, net, line.vat)]
+    lines: list[DraftLine] = []
+    excess = -net
+    for each in reversed(billed):
+        back = min(excess, each.left)
+        if back:
+            units = max(1, min(each.quantity, -quantity))
+            lines.append(DraftLine(each.key, each.unit, units, each.service, each.whole, -back, each.vat, each.id))
+            excess -= back
+    return lines
+
+
+def _take_back(line: BilledLine) -> DraftLine:
+    return DraftLine(line.key, line.unit, line.quantity, line.service, line.whole, -line.left, line.vat, line.id)
+
+
+def _given_back_after(
+    target: Sequence[DraftLine], mornings: Sequence[BilledLine], evening: Sequence[BilledLine]
+) -> list[DraftLine]:
+    """What the day gives back less what it has given back; what it no longer does is charged again, to the cent."""
+    wanted = {(line.root_id, line.service): line for line in target}
+    lines: list[DraftLine] = []
+    for billed in mornings:
+        for service, done in billed.given_back_today().items():
+            line = wanted.pop((billed.id, service), None)
+            net = done + line.net if line is not None else done
+            if net:
+                lines.append(
+                    DraftLine(billed.key, billed.unit, billed.quantity, service, billed.whole, net, billed.vat, billed.id)
+                )
+    return [*wanted.values(), *lines]
+
+
+def as_billed(draft: Draft, first_id: int) -> list[BilledLine]:
+    """The charges of a draft as if it had been issued, numbered down from `first_id`: for looking ahead."""
+    return [
+        BilledLine(first_id - number, line.key, line.unit, line.quantity, line.service, line.whole, line.net, line.vat)
+        for number, line in enumerate(draft.lines)
+        if line.root_id is None
+    ]
