@@ -1,0 +1,363 @@
+"""Languages: which one to speak, the catalogue of each, and the sentence for each refusal.
+
+Plain Babel, and the language is always an argument: mails, documents and commands speak outside any request.
+Msgids are French sentences as customers read them. French has a catalogue too, because in French zero is singular.
+"""
+
+import gettext as standard_gettext
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_date
+from babel.lists import format_list
+from babel.messages.pofile import read_po
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
+from webapp.domain.refusals import Refusal
+
+LANGUAGES = {"fr": "Français", "nl": "Nederlands", "en": "English"}
+DEFAULT_LANGUAGE = "fr"
+LANGUAGE_COOKIE = "language"
+# How amounts and dates are written. English is Irish: the euro comes first, the day before the month.
+FORMATS = {"fr": Locale("fr", "BE"), "nl": Locale("nl", "BE"), "en": Locale("en", "IE")}
+FOLDER = Path(__file__).resolve().parent.parent / "translations"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One language: a sentence is one dictionary look-up away."""
+
+    singles: Mapping[str, str]
+    plurals: Mapping[str, tuple[str, ...]]
+    form_for: Callable[[int], int]
+
+
+@lru_cache
+def catalogue(locale: str) -> Catalogue:
+    with (FOLDER / locale / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        source = read_po(file, locale=locale)
+    singles: dict[str, str] = {}
+    plurals: dict[str, tuple[str, ...]] = {}
+    for message in source:
+        if not message.id or message.fuzzy:
+            continue
+        if isinstance(message.id, str):
+            if message.string:
+                singles[message.id] = str(message.string)
+        elif all(message.string):
+            plurals[message.id[0]] = tuple(message.string)
+    return Catalogue(singles, plurals, standard_gettext.c2py(source.plural_expr))
+
+
+def gettext(msgid: str, locale: str, /, **values: object) -> str:
+    """The sentence in `locale`, with its named placeholders `%(name)s` filled; the msgid itself when unknown."""
+    text = catalogue(locale).singles.get(msgid, msgid)
+    return text % values if values else text
+
+
+def ngettext(singular: str, plural: str, count: int, locale: str, /, **values: object) -> str:
+    """The sentence for `count` things. `%(count)s` is filled with it unless `values` says how to write it."""
+    spoken = catalogue(locale)
+    forms = spoken.plurals.get(singular, (singular, plural))
+    return forms[spoken.form_for(abs(count))] % {"count": count, **values}
+
+
+def t(locale: str, msgid: str, /, **values: object) -> str:
+    """`gettext` with the language first, which reads better in mails and commands."""
+    return gettext(msgid, locale, **values)
+
+
+class Sentence(str):
+    """A msgid whose reader is not known yet: the labels and messages of forms. `|t` or `translate` says it.
+
+    Filling it with `%`, as form validators do, keeps msgid and values apart so that it can still be translated.
+    """
+
+    values: Mapping[str, object] = {}
+    plural: str = ""
+    count: int = 0
+
+    def __mod__(self, values: Any) -> "Sentence":
+        filled = Sentence(self)
+        filled.values = dict(values) if isinstance(values, Mapping) else {}
+        filled.plural, filled.count = self.plural, self.count
+        return filled
+
+
+_ = Sentence
+
+
+def _n(singular: str, plural: str) -> tuple[str, str]:
+    """Marks the two forms of a sentence for extraction."""
+    return singular, plural
+
+
+def translate(text: str, locale: str) -> str:
+    """A Sentence, or any text that may be a msgid, in the reader's language."""
+    if isinstance(text, Sentence) and text.plural:
+        return ngettext(str(text), text.plural, text.count, locale, **text.values)
+    return gettext(text, locale, **text.values) if isinstance(text, Sentence) else gettext(text, locale)
+
+
+def choose_locale(
+    user_language: str | None, cookie: str | None, accept_language: str, default: str = DEFAULT_LANGUAGE
+) -> str:
+    """What the user chose, else what this browser was told here, else what the browser asks for, else the default."""
+    for chosen in (user_language, cookie):
+        if chosen in LANGUAGES:
+            return str(chosen)
+    wanted = parse_accept_header(accept_language, LanguageAccept)
+    return wanted.best_match(LANGUAGES) or default
+
+
+@lru_cache(maxsize=8192)
+def date_text(day: date, locale: str, pattern: str = "long") -> str:
+    """A date in words, plain text: 1er mars 2026. `pattern` is Babel's: long, or such as "d MMMM"."""
+    text = format_date(day, pattern, FORMATS[locale])
+    if locale == "fr" and day.day == 1:
+        # French counts the first day of the month as "the first", which locale data does not say.
+        return text.replace("1", "1er", 1)
+    return text
+
+
+def one_of(names: list[str], locale: str) -> str:
+    """a, b et c"""
+    return str(format_list(names, locale=FORMATS[locale]))
+
+
+def init_app(app: object) -> None:
+    """Read the catalogues now, once for all workers, rather than during the first page."""
+    for language in LANGUAGES:
+        catalogue(language)
+
+
+# ── What WTForms says, in our words ──────────────────────────────────────────────────────────────────────────────
+
+WTFORMS_SENTENCES = {
+    "Invalid field name '%s'.": _("Ce champ n’existe pas."),
+    "Field must be equal to %(other_name)s.": _("Les deux valeurs doivent être identiques."),
+    "Field must be between %(min)d and %(max)d characters long.": _(
+        "Écrivez entre %(min)d et %(max)d caractères."
+    ),
+    "Number must be at least %(min)s.": _("Indiquez un nombre d’au moins %(min)s."),
+    "Number must be at most %(max)s.": _("Indiquez un nombre d’au plus %(max)s."),
+    "Number must be between %(min)s and %(max)s.": _("Indiquez un nombre entre %(min)s et %(max)s."),
+    "Date must be at least %(min)s.": _("Indiquez une date à partir du %(min)s."),
+    "Date must be at most %(max)s.": _("Indiquez une date jusqu’au %(max)s."),
+    "Date must be between %(min)s and %(max)s.": _("Indiquez une date entre le %(min)s et le %(max)s."),
+    "This field is required.": _("Remplissez ce champ."),
+    "Invalid input.": _("Cette valeur n’est pas acceptée."),
+    "Invalid email address.": _("Écrivez une adresse e-mail complète, comme nom@exemple.be."),
+    "Invalid IP address.": _("Écrivez une adresse IP."),
+    "Invalid Mac address.": _("Écrivez une adresse MAC."),
+    "Invalid URL.": _("Écrivez une adresse web complète, qui commence par https://."),
+    "Invalid UUID.": _("Cet identifiant n’est pas valide."),
+    "Invalid value, must be one of: %(values)s.": _("Choisissez une valeur parmi : %(values)s."),
+    "Invalid value, can't be any of: %(values)s.": _("Ces valeurs ne sont pas acceptées : %(values)s."),
+    "This field cannot be edited.": _("Ce champ ne peut pas être modifié."),
+    "This field is disabled and cannot have a value.": _("Ce champ est désactivé et reste vide."),
+    "Invalid CSRF Token.": _("Cette page est restée ouverte trop longtemps. Envoyez-la à nouveau."),
+    "CSRF token missing.": _("Cette page est restée ouverte trop longtemps. Envoyez-la à nouveau."),
+    "CSRF failed.": _("Cette page est restée ouverte trop longtemps. Envoyez-la à nouveau."),
+    "CSRF token expired.": _("Cette page est restée ouverte trop longtemps. Envoyez-la à nouveau."),
+    "Invalid Choice: could not coerce.": _("Choisissez une des valeurs proposées."),
+    "Choices cannot be None.": _("Choisissez une des valeurs proposées."),
+    "Not a valid choice.": _("Choisissez une des valeurs proposées."),
+    "Invalid choice(s): one or more data inputs could not be coerced.": _(
+        "Choisissez parmi les valeurs proposées."
+    ),
+    "'%(value)s' is not a valid choice for this field.": _("« %(value)s » n’est pas proposé ici."),
+    "Not a valid datetime value.": _("Écrivez une date et une heure valables."),
+    "Not a valid date value.": _("Écrivez une date valable."),
+    "Not a valid time value.": _("Écrivez une heure valable."),
+    "Not a valid week value.": _("Écrivez une semaine valable."),
+    "Not a valid integer value.": _("Écrivez un nombre entier."),
+    "Not a valid decimal value.": _("Écrivez un nombre."),
+    "Not a valid float value.": _("Écrivez un nombre."),
+}
+WTFORMS_PLURALS = {
+    "Field must be at least %(min)d character long.": _n(
+        "Écrivez au moins %(min)d caractère.",
+        "Écrivez au moins %(min)d caractères.",
+    ),
+    "Field cannot be longer than %(max)d character.": _n(
+        "Écrivez %(max)d caractère au plus.",
+        "Écrivez %(max)d caractères au plus.",
+    ),
+    "Field must be exactly %(max)d character long.": _n(
+        "Écrivez exactement %(max)d caractère.",
+        "Écrivez exactement %(max)d caractères.",
+    ),
+}
+
+
+class FormTranslations:
+    """What WTForms asks for its own messages: our sentence, to be said later in the reader's language."""
+
+    def gettext(self, string: str) -> str:
+        return WTFORMS_SENTENCES.get(string) or Sentence(string)
+
+    def ngettext(self, singular: str, plural: str, n: int) -> str:
+        if singular not in WTFORMS_PLURALS:
+            return self.gettext(singular)
+        sentence = Sentence(WTFORMS_PLURALS[singular][0])
+        sentence.plural, sentence.count = WTFORMS_PLURALS[singular][1], n
+        return sentence
+
+
+# ── Refusals: the domain gives a code and facts, the sentence is made here ───────────────────────────────────────
+
+Explanation = Callable[[Any, str, Mapping[str, str]], str]
+EXPLANATIONS: dict[str, Explanation] = {}
+
+
+def explain(refusal: Refusal, locale: str, names: Mapping[str, str] | None = None) -> str:
+    """One sentence or two that say why not, and what the reader can do. `names` gives the name of plan and option codes."""
+    return EXPLANATIONS[refusal.code](refusal, locale, names or {})
+
+
+def _explains(code: str) -> Callable[[Explanation], Explanation]:
+    def register(explanation: Explanation) -> Explanation:
+        EXPLANATIONS[code] = explanation
+        return explanation
+
+    return register
+
+
+@_explains("SubscriptionEnded")
+def _subscription_ended(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Cet abonnement a pris fin le %(date)s. Vos factures restent disponibles, mais plus rien ne peut être modifié.",
+        locale,
+        date=date_text(refusal.ended_on, locale),
+    )
+
+
+@_explains("SamePlan")
+def _same_plan(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext("C’est déjà votre formule, avec la même fréquence de facturation.", locale)
+
+
+@_explains("PlanNotForSale")
+def _plan_not_for_sale(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Cette formule n’est pas proposée à votre compte aujourd’hui. Choisissez-en une autre.", locale
+    )
+
+
+@_explains("OptionsNotOffered")
+def _options_not_offered(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return ngettext(
+        "La formule %(plan)s ne propose pas une option que vous utilisez : %(options)s. Retirez-la d’abord.",
+        "La formule %(plan)s ne propose pas des options que vous utilisez : %(options)s. Retirez-les d’abord.",
+        len(refusal.option_codes),
+        locale,
+        plan=names.get(refusal.plan_code, refusal.plan_code),
+        options=one_of([names.get(code, code) for code in refusal.option_codes], locale),
+    )
+
+
+@_explains("ContactPartner")
+def _contact_partner(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Ce changement se fait avec votre partenaire. Contactez %(partner)s : %(contact)s.",
+        locale,
+        partner=refusal.partner,
+        contact=", ".join(filter(None, (refusal.email, refusal.phone))),
+    )
+
+
+@_explains("TerminationPending")
+def _termination_pending(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Une résiliation est prévue le %(date)s. Annulez-la d’abord, puis changez de formule.",
+        locale,
+        date=date_text(refusal.effective_on, locale),
+    )
+
+
+@_explains("StalePreview")
+def _stale_preview(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Quelque chose a changé depuis l’affichage de cette page. Voici les nouveaux montants : relisez-les, puis confirmez.",
+        locale,
+    )
+
+
+@_explains("KeyReused")
+def _key_reused(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Cette demande a déjà été envoyée avec d’autres choix. Rechargez la page et recommencez.", locale
+    )
+
+
+@_explains("ChangeAlreadyDone")
+def _change_already_done(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext("Ce changement n’est plus en attente : il a déjà eu lieu ou a déjà été annulé.", locale)
+
+
+@_explains("TooManyAttempts")
+def _too_many_attempts(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return ngettext(
+        "Trop d’essais. Réessayez dans %(count)s minute.",
+        "Trop d’essais. Réessayez dans %(count)s minutes.",
+        refusal.minutes,
+        locale,
+    )
+
+
+@_explains("WrongCredentials")
+def _wrong_credentials(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return ngettext(
+        "L’adresse ou le mot de passe ne correspond pas. Il vous reste %(count)s essai.",
+        "L’adresse ou le mot de passe ne correspond pas. Il vous reste %(count)s essais.",
+        refusal.attempts_left,
+        locale,
+    )
+
+
+@_explains("LinkExpired")
+def _link_expired(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext("Ce lien a expiré ou a déjà servi. Demandez-en un nouveau.", locale)
+
+
+@_explains("PasswordTooWeak")
+def _password_too_weak(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    if refusal.reason == "short":
+        return gettext("Choisissez au moins %(minimum)s caractères.", locale, minimum=refusal.minimum)
+    if refusal.reason == "long":
+        return gettext("Ce mot de passe est trop long. Choisissez-en un plus court.", locale)
+    return gettext("Ce mot de passe est trop courant. Choisissez-en un que personne ne devinerait.", locale)
+
+
+@_explains("PublicationTooEarly")
+def _publication_too_early(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Une version de « %(code)s » est déjà publiée pour le %(date)s. Choisissez ce jour-là ou un jour plus tardif.",
+        locale,
+        code=refusal.catalogue_code,
+        date=date_text(refusal.begins_on, locale),
+    )
+
+
+@_explains("OptionKindFixed")
+def _option_kind_fixed(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "L’option « %(code)s » est déjà publiée comme %(kind)s. Donnez un autre code à la nouvelle option.",
+        locale,
+        code=refusal.option_code,
+        kind=refusal.kind,
+    )
+
+
+if __name__ == "__main__":
+    from webapp.translating import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""Pages: what doors call to answer in the reader's language. Mails and jobs use `templating`, which needs no request.
+
+Every page receives `visit` (who is signed in, or None), `operator` (whose portal this is) and `language`.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from flask import Flask, current_app, g, get_flashed_messages, has_request_context, request, url_for
+from flask_wtf.csrf import generate_csrf
+from jinja2 import Environment
+from markupsafe import Markup
+
+from webapp import auth, clock, filters, navigation, operator
+from webapp.config import Settings
+from webapp.i18n import DEFAULT_LANGUAGE, LANGUAGE_COOKIE, LANGUAGES, choose_locale, gettext, ngettext
+from webapp.security import csp_nonce
+from webapp.templating import make_environment
+
+# ── Doors ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def render(template: str, **context: Any) -> str:
+    """A page or a fragment in the language of the request."""
+    language = current_locale()
+    page = environment(language).get_template(template)
+    return page.render(visit=auth.visit(), operator=operator.current(), **context)
+
+
+def current_locale() -> str:
+    """The language of this request: the user's choice, else the browser's; French outside requests."""
+    if not has_request_context():
+        return DEFAULT_LANGUAGE
+    if "locale" not in g:
+        settings: Settings = current_app.extensions["portal_settings"]
+        visit = auth.visit()
+        cookie = request.cookies.get(LANGUAGE_COOKIE)
+        accepted = request.headers.get("Accept-Language", "")
+        g.locale = choose_locale(visit.language if visit else None, cookie, accepted, settings.default_locale)
+    return str(g.locale)
+
+
+def say(msgid: str, /, **values: object) -> str:
+    """A sentence in the language of the request, such as the text of a flash message."""
+    return gettext(msgid, current_locale(), **values)
+
+
+def say_count(singular: str, plural: str, count: int, /, **values: object) -> str:
+    return ngettext(singular, plural, count, current_locale(), **values)
+
+
+# ── Environments ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@lru_cache
+def environment(language: str) -> Environment:
+    """The templates of one language, with what only a request can give."""
+    made = make_environment(language, markup=True)
+    made.filters["moment"] = lambda instant: filters.moment(clock.local(instant), language)
+    made.globals |= {
+        "url_for": url_for,
+        "csrf_token": generate_csrf,
+        "csp_nonce": csp_nonce,
+        "flashes": get_flashed_messages,
+        "asset": asset,
+        "icon": icon,
+        "exists": _endpoint_exists,
+        "here": _here,
+        "links": navigation.links,
+        "oob": False,
+    }
+    return made
+
+
+@lru_cache
+def asset(path: str) -> str:
+    """The address of a static file: it changes with its content, and is the same for the whole process."""
+    return str(current_app.jinja_env.globals["asset"](path))  # type: ignore[operator]
+
+
+@lru_cache
+def icon(name: str) -> Markup:
+    """A picture of the sprite, for the eye only: the words beside it say the same."""
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        asset("icons/sprite.svg"), name
+    )
+
+
+def _endpoint_exists(endpoint: str) -> bool:
+    return endpoint in current_app.view_functions
+
+
+def _here() -> str:
+    """The address of this page, to come back to it after a change of language."""
+    return request.full_path.rstrip("?") if request.method == "GET" else "/"
+
+
+def init_app(app: Flask) -> None:
+    for language in LANGUAGES:
+        environment(language).auto_reload = app.debug
