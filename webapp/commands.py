@@ -1,0 +1,133 @@
+"""The commands of the operator: flask --app wsgi catalogue …, seed …
+
+A command is a door: it reads the clock, calls a service in one transaction, and says what was done.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.adapters.yaml_file import BrokenFile
+from webapp.domain.access import SYSTEM
+from webapp.domain.catalogue import Change
+from webapp.domain.refusals import Refusal
+from webapp.extensions import db
+from webapp.i18n import Sentence, _, date_text, explain, t
+from webapp.services import catalogue as catalogue_service
+
+A_FILE = click.Path(path_type=Path)
+A_DAY = click.DateTime(["%Y-%m-%d"])
+
+catalogue = AppGroup("catalogue", help="Check and publish the catalogue of plans and options.")
+
+DONE = {
+    ("plan", "created"): _("Formule %(code)s : première version, en vente dès le %(day)s."),
+    ("plan", "version"): _("Formule %(code)s : version %(number)s, en vente dès le %(day)s."),
+    ("plan", "price"): _("Formule %(code)s : nouveaux tarifs dès le %(day)s."),
+    ("plan", "withdrawn"): _("Formule %(code)s : plus en vente dès le %(day)s ; ses abonnés la gardent."),
+    ("plan", "texts"): _("Formule %(code)s : nouveau rang."),
+    ("option", "created"): _("Option %(code)s : première version, en vente dès le %(day)s."),
+    ("option", "version"): _("Option %(code)s : version %(number)s, en vente dès le %(day)s."),
+    ("option", "price"): _("Option %(code)s : nouveaux tarifs dès le %(day)s."),
+    ("option", "withdrawn"): _("Option %(code)s : plus en vente dès le %(day)s ; ses abonnés la gardent."),
+    ("option", "texts"): _("Option %(code)s : nouvel ordre ou nouvelle icône."),
+    ("feature", "created"): _("Service %(code)s : ajouté à la comparaison."),
+    ("feature", "texts"): _("Service %(code)s : nouveau libellé ou nouvel ordre."),
+}
+
+
+def init_app(app: Flask) -> None:
+    app.cli.add_command(catalogue)
+
+
+@catalogue.command("check")
+@click.argument("file", type=A_FILE)
+def check(file: Path) -> None:
+    """Read FILE and say what is wrong with it, line by line. Nothing is written."""
+    with _transaction() as session:
+        found = catalogue_service.check(session, file)
+    _say(
+        _(
+            "Le fichier est valable : %(plans)s formules, %(options)s options, %(features)s services comparés."
+        ),
+        plans=len(found.plans),
+        options=len(found.options),
+        features=len(found.features),
+    )
+
+
+@catalogue.command("publish")
+@click.argument("file", type=A_FILE)
+@click.option("--from", "from_day", type=A_DAY, help="First day on which it may be signed; today by default.")
+def publish(file: Path, from_day: datetime | None) -> None:
+    """Publish new versions of what changed in FILE. What was sold is never edited."""
+    day = from_day.date() if from_day else clock.today()
+    with _transaction() as session:
+        found = catalogue_service.check(session, file)
+        publication = catalogue_service.publish(session, found, day, SYSTEM, clock.now())
+    for change in publication.changes:
+        _tell(change)
+    if not publication:
+        _say(_("Rien n’a changé : ce catalogue est déjà publié."))
+
+
+def _tell(change: Change) -> None:
+    sentence = DONE[change.kind, change.what]
+    _say(sentence, code=change.code, number=change.number, day=date_text(change.on, _locale()))
+
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """The session of the command, committed at the end. Whatever goes wrong, nothing is written and it is said."""
+    if not inspect(db.engine).has_table("plans"):
+        raise click.ClickException(
+            _text(_("La base n’est pas prête. Lancez d’abord : flask --app wsgi db upgrade"))
+        )
+    try:
+        yield db.session()
+        db.session.commit()
+    except BrokenFile as broken:
+        for line in _lines(broken):
+            click.echo(line, err=True)
+        raise click.ClickException(_text(_("Le fichier n’est pas valable ; rien n’a été écrit."))) from None
+    except Refusal as refusal:
+        raise click.ClickException(explain(refusal, _locale())) from None
+    except SQLAlchemyError as error:
+        detail = str(getattr(error, "orig", error))
+        raise click.ClickException(
+            _text(_("La base a refusé : %(detail)s. Rien n’a été écrit."), detail=detail)
+        ) from error
+    finally:
+        db.session.rollback()
+
+
+def _lines(broken: BrokenFile) -> Iterator[str]:
+    """file:line: field: sentence, as editors and CI logs link them."""
+    for problem in broken.problems:
+        facts = {
+            name: _text(value) if isinstance(value, Sentence) else value
+            for name, value in problem.facts.items()
+        }
+        where = f"{broken.path}:{problem.line}: "
+        yield where + (f"{problem.path}: " if problem.path else "") + t(_locale(), problem.message, **facts)
+
+
+def _locale() -> str:
+    return str(current_app.extensions["portal_settings"].default_locale)
+
+
+def _text(sentence: str, **values: object) -> str:
+    return t(_locale(), sentence, **values)
+
+
+def _say(sentence: str, **values: object) -> None:
+    click.echo(_text(sentence, **values))
