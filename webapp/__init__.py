@@ -7,7 +7,7 @@ from importlib import import_module
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import assets, auth, clock, commands, errors, extensions, filters, i18n, security
+from webapp import assets, auth, clock, commands, errors, extensions, i18n, mailing, rendering, security
 from webapp.blueprints import DOORS
 from webapp.config import Settings
 
@@ -28,8 +28,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     security.init_app(app, settings)
     extensions.init_app(app)
     i18n.init_app(app)
-    filters.init_app(app)
     auth.init_app(app)
+    rendering.init_app(app)
+    mailing.init_app(app)
     errors.init_app(app)
     commands.init_app(app)
     for name in DOORS:

@@ -8,7 +8,6 @@ Relative addresses inside the style sheets go on working, and one edit changes t
 import gzip
 import hashlib
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from flask import Flask
 from whitenoise import WhiteNoise
 
 SOURCE = Path(__file__).parent / "static"
-STYLE_SHEETS = ("tokens", "base", "layout", "components", "billing")  # print.css stays apart, media="print"
+STYLE_SHEETS = ("tokens", "base", "layout", "components", "billing", "app")  # print.css stays apart, media="print"
 TEXT = {".css", ".js", ".svg", ".txt"}
 A_YEAR = 365 * 24 * 3600
 
@@ -54,7 +53,7 @@ def _make(served: Path) -> Path:
         (work / "css" / "portal.css").write_text(joined)
         _compress(path for path in work.rglob("*") if path.suffix in TEXT)
         work.chmod(0o755)
-        os.rename(work, served)
+        work.rename(served)
     except OSError:
         shutil.rmtree(work, ignore_errors=True)
         if not served.is_dir():  # otherwise another worker was quicker, and made the same

@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, g, make_response, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import StaleDataError
@@ -10,6 +10,7 @@ from werkzeug.exceptions import Conflict, HTTPException, InternalServerError, Se
 
 from webapp.extensions import db
 from webapp.htmx import wants_fragment
+from webapp.rendering import render
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def show(error: HTTPException) -> Response:
     reason = "form_expired" if isinstance(error, CSRFError) else ""
     template = "errors/_problem.html" if wants_fragment() else "errors/page.html"
     try:
-        body = render_template(template, code=code, reason=reason)
+        body = render(template, code=code, reason=reason, sentence=getattr(error, "sentence", ""))
     except Exception:  # the page of an error must never fail in its turn
         log.exception("the error page itself failed")
         body = LAST_RESORT

@@ -7,7 +7,9 @@ scripts off included, gets the full page. Each fragment is a file that the page 
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Response, make_response, redirect, render_template, request
+from flask import Response, make_response, redirect, request
+
+from webapp.rendering import render
 
 Fragments = str | Sequence[str]
 
@@ -26,7 +28,7 @@ def wants_fragment() -> bool:
 def page_or_fragment(page: str, fragments: Fragments, *, status: int = 200, **context: Any) -> Response:
     """The full `page`, or its `fragments` when htmx asked: the target first, then what moves with it."""
     if not wants_fragment():
-        return make_response(render_template(page, **context), status)
+        return make_response(render(page, **context), status)
     return make_response(_render(fragments, context), status)
 
 
@@ -48,6 +50,6 @@ def redirect_to(address: str) -> Response:
 
 def _render(fragments: Fragments, context: dict[str, Any]) -> str:
     first, *others = [fragments] if isinstance(fragments, str) else fragments
-    parts = [render_template(first, **context)]
-    parts += [render_template(other, oob=True, **context) for other in others]
+    parts = [render(first, **context)]
+    parts += [render(other, oob=True, **context) for other in others]
     return "\n".join(parts)

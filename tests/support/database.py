@@ -1,0 +1,60 @@
+"""The database of one test worker: made once by the real migrations, clean again before each test."""
+
+import shutil
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from flask import Flask
+from sqlalchemy import Engine, text
+
+from webapp.extensions import db
+from webapp.models import Base
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "webapp" / "migrations"
+
+
+def create_schema(app: Flask) -> None:
+    """Bring an empty database to the newest revision."""
+    with app.app_context():
+        if any((MIGRATIONS / "versions").glob("*.py")):
+            command.upgrade(alembic_config(app), "head")
+        else:
+            Base.metadata.create_all(db.engine)
+        db.engine.dispose()
+
+
+def alembic_config(app: Flask) -> Config:
+    config: Config = app.extensions["migrate"].migrate.get_config(str(MIGRATIONS))
+    config.print_stdout = lambda *_: None  # type: ignore[method-assign, assignment]
+    return config
+
+
+class Cleaner:
+    """Takes the database back to its empty schema: a file copied on SQLite, tables emptied on PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.template: Path | None = None
+        if engine.dialect.name == "sqlite":
+            with engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            engine.dispose()
+            self.template = self.file.with_suffix(".template")
+            shutil.copyfile(self.file, self.template)
+
+    @property
+    def file(self) -> Path:
+        assert self.engine.url.database is not None
+        return Path(self.engine.url.database)
+
+    def clean(self) -> None:
+        if self.template is not None:
+            self.engine.dispose()
+            for leftover in ("-wal", "-shm"):
+                Path(f"{self.file}{leftover}").unlink(missing_ok=True)
+            shutil.copyfile(self.template, self.file)
+            return
+        tables = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+        with self.engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
