@@ -6,7 +6,7 @@ from typing import Annotated
 
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, TypeDecorator, Uuid
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -49,5 +49,5 @@ Currency = Annotated[str, mapped_column(String(3), default="EUR")]
 
 
 class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: Instant}
+    # One registry, which Flask-SQLAlchemy's subclass shares: it refuses a type map set beside it.
+    registry = registry(metadata=MetaData(naming_convention=NAMING), type_annotation_map={datetime: Instant})
