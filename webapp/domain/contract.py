@@ -158,7 +158,11 @@ class Signature:
         Not `period_containing` years from the anchor: after a switch from annual to monthly billing and back,
         a boundary of the month need not be one of the year counted from the anchor.
         """
-        distance = (self.billed_until.year - self.anchor_on.year) * 12 + self.billed_until.month - self.anchor_on.month
+        distance = (
+            (self.billed_until.year - self.anchor_on.year) * 12
+            + self.billed_until.month
+            - self.anchor_on.month
+        )
         return Period(self.billed_until, boundary(self.anchor_on, distance + self.frequency.months))
 
 
@@ -291,7 +295,9 @@ class Contract:
         anchor = day if to_annual else signature.anchor_on
         billed_until = next_boundary(day, day, 12) if to_annual else signature.billed_until
         options = tuple(
-            replace(option, ends_on=day) if option.is_in_use_on(day) and not option.is_sold_under(tariff) else option
+            replace(option, ends_on=day)
+            if option.is_in_use_on(day) and not option.is_sold_under(tariff)
+            else option
             for option in self.options
         )
         return replace(self, signature=Signature(tariff, anchor, billed_until, commitment), options=options)

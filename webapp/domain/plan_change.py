@@ -102,7 +102,9 @@ def change_of_plan(
     if tariff == contract.tariff and contract.plan_switch() is None:
         raise SamePlan()
     when = timing(contract, tariff, today)
-    standing = replace(contract, changes=tuple(each for each in contract.changes if each.kind is not ChangeKind.PLAN))
+    standing = replace(
+        contract, changes=tuple(each for each in contract.changes if each.kind is not ChangeKind.PLAN)
+    )
     morning = _this_morning(standing, today)
     plan_before = contract.plan_code
     at_change = morning.on(when.effective_on)
@@ -128,10 +130,14 @@ def change_of_plan(
         next_after=period_draft(after, vat),
         options_ending=ending,
         options_included=tuple(
-            each for each in in_use if tariff.plan_code in each.included_by and plan_before not in each.included_by
+            each
+            for each in in_use
+            if tariff.plan_code in each.included_by and plan_before not in each.included_by
         ),
         options_charged=tuple(
-            each for each in in_use if plan_before in each.included_by and tariff.plan_code not in each.included_by
+            each
+            for each in in_use
+            if plan_before in each.included_by and tariff.plan_code not in each.included_by
         ),
     )
 
@@ -144,5 +150,3 @@ def _this_morning(contract: Contract, today: date) -> Contract:
     """The contract with this morning's plan, this day's options and establishments."""
     signature = contract.signature_before(today)
     return contract if signature is contract.signature else replace(contract, signature=signature)
-
-

@@ -92,7 +92,9 @@ class Draft:
         return self.total.cents < 0
 
 
-def recurring_charges(contract: Contract, day: date, whole: Period, until: date | None = None) -> list[Charge]:
+def recurring_charges(
+    contract: Contract, day: date, whole: Period, until: date | None = None
+) -> list[Charge]:
     """What the contract, as it is on `day`, asks for from `day` to the end of `whole`, a billing period.
 
     Nothing is asked for what is free: included establishments, options that the plan includes. An establishment
@@ -130,7 +132,9 @@ def period_draft(contract: Contract, vat: VatRate) -> Draft | None:
     if contract.ended_on is not None and contract.ended_on <= period.start:
         return None
     charges = recurring_charges(contract, period.start, period)
-    return Draft(tuple(charge_line(charge, vat) for charge in charges), period, contract.tariff.price.currency)
+    return Draft(
+        tuple(charge_line(charge, vat) for charge in charges), period, contract.tariff.price.currency
+    )
 
 
 def monthly_price(contract: Contract, day: date) -> Fraction:
@@ -169,7 +173,10 @@ def grouped(lines: Iterable[DraftLine]) -> list[LineGroup]:
         what = line.key.item if line.key.item == "establishment" else line.key.ref
         groups.setdefault((line.key.item, what, line.unit, line.service, line.net.cents < 0), []).append(line)
     return [
-        LineGroup(tuple(same), sum(line.quantity for line in same), total((line.net for line in same), same[0].net.currency))
+        LineGroup(
+            tuple(same),
+            sum(line.quantity for line in same),
+            total((line.net for line in same), same[0].net.currency),
+        )
         for same in groups.values()
     ]
-

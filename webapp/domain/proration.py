@@ -123,7 +123,10 @@ def settlement(contract: Contract, billed: Sequence[BilledLine], on: date, vat: 
     mornings = [line for line in billed if not line.is_of_today and line.key.item != "one_off"]
     target = _target(wanted, mornings, on, vat)
     evening = [line for line in billed if line.is_of_today and line.key.item != "one_off" and line.left]
-    lines = [*_charges_after(target.charges, evening), *_given_back_after(target.given_back, mornings, evening)]
+    lines = [
+        *_charges_after(target.charges, evening),
+        *_given_back_after(target.given_back, mornings, evening),
+    ]
     return Draft(tuple(lines), Period(on, whole.end), contract.tariff.price.currency)
 
 
@@ -176,7 +179,8 @@ def _charges_after(target: Sequence[DraftLine], evening: Sequence[BilledLine]) -
         same = [
             each
             for each in rest
-            if (each.key, each.unit, each.service, each.whole) == (line.key, line.unit, line.service, line.whole)
+            if (each.key, each.unit, each.service, each.whole)
+            == (line.key, line.unit, line.service, line.whole)
         ]
         for each in same:
             rest.remove(each)
@@ -197,13 +201,17 @@ def _difference(line: DraftLine, billed: Sequence[BilledLine]) -> list[DraftLine
         back = min(excess, each.left)
         if back:
             units = max(1, min(each.quantity, -quantity))
-            lines.append(DraftLine(each.key, each.unit, units, each.service, each.whole, -back, each.vat, each.id))
+            lines.append(
+                DraftLine(each.key, each.unit, units, each.service, each.whole, -back, each.vat, each.id)
+            )
             excess -= back
     return lines
 
 
 def _take_back(line: BilledLine) -> DraftLine:
-    return DraftLine(line.key, line.unit, line.quantity, line.service, line.whole, -line.left, line.vat, line.id)
+    return DraftLine(
+        line.key, line.unit, line.quantity, line.service, line.whole, -line.left, line.vat, line.id
+    )
 
 
 def _given_back_after(
@@ -218,7 +226,16 @@ def _given_back_after(
             net = done + line.net if line is not None else done
             if net:
                 lines.append(
-                    DraftLine(billed.key, billed.unit, billed.quantity, service, billed.whole, net, billed.vat, billed.id)
+                    DraftLine(
+                        billed.key,
+                        billed.unit,
+                        billed.quantity,
+                        service,
+                        billed.whole,
+                        net,
+                        billed.vat,
+                        billed.id,
+                    )
                 )
     return [*wanted.values(), *lines]
 
@@ -226,7 +243,16 @@ def _given_back_after(
 def as_billed(draft: Draft, first_id: int) -> list[BilledLine]:
     """The charges of a draft as if it had been issued, numbered down from `first_id`: for looking ahead."""
     return [
-        BilledLine(first_id - number, line.key, line.unit, line.quantity, line.service, line.whole, line.net, line.vat)
+        BilledLine(
+            first_id - number,
+            line.key,
+            line.unit,
+            line.quantity,
+            line.service,
+            line.whole,
+            line.net,
+            line.vat,
+        )
         for number, line in enumerate(draft.lines)
         if line.root_id is None
     ]

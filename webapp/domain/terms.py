@@ -75,7 +75,9 @@ class Commitment:
         if term is not None and self.terms.renewal is Renewal.SAME_TERM:
             number = 1
             while True:
-                yield boundary_on_or_after(anchor, _nth_end(self.starts_on, term, number, months), period_months)
+                yield boundary_on_or_after(
+                    anchor, _nth_end(self.starts_on, term, number, months), period_months
+                )
                 number += 1
         end = day
         if term is not None:

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.models.base import Base, Code, Currency, NumberKey
 
 
-
 class Feature(Base):
     """A service the comparison shows: website, marketing, support… `group` orders the comparison table."""
 
@@ -98,7 +97,9 @@ class Option(Base):
     position: Mapped[int]
     icon: Mapped[Code]
 
-    versions: Mapped[list["OptionVersion"]] = relationship(back_populates="option", order_by="OptionVersion.number")
+    versions: Mapped[list["OptionVersion"]] = relationship(
+        back_populates="option", order_by="OptionVersion.number"
+    )
 
 
 class OptionVersion(Base):
@@ -121,7 +122,9 @@ class OptionVersion(Base):
     excludes: Mapped[list[Any]] = mapped_column(JSON)  # option codes
     min_quantity: Mapped[int] = mapped_column(default=1)
     max_quantity: Mapped[int] = mapped_column(default=1)
-    feature_code: Mapped[Code | None] = mapped_column(ForeignKey("features.code"))  # the service it switches on
+    feature_code: Mapped[Code | None] = mapped_column(
+        ForeignKey("features.code")
+    )  # the service it switches on
 
     option: Mapped[Option] = relationship(back_populates="versions")
     prices: Mapped[list["OptionPrice"]] = relationship(back_populates="version")

@@ -45,6 +45,7 @@ class Series(Base):
     prefix: Mapped[Code]  # F for invoices, NC for credit notes
     year: Mapped[int]
     last_number: Mapped[int] = mapped_column(default=0)
+    last_issued_on: Mapped[date | None]  # dates follow the numbers: no document is dated before this one
 
 
 class Invoice(Base):
@@ -81,15 +82,21 @@ class Invoice(Base):
     net_cents: Mapped[int]
     vat_cents: Mapped[int]
     total_cents: Mapped[int]
-    paid_cents: Mapped[int] = mapped_column(default=0)  # settled by payments and credit, never above the total
+    paid_cents: Mapped[int] = mapped_column(
+        default=0
+    )  # settled by payments and credit, never above the total
     ogm: Mapped[Code]  # structured communication, twelve digits
     seller: Mapped[dict[str, Any]] = mapped_column(JSON)  # frozen when issued
     buyer: Mapped[dict[str, Any]] = mapped_column(JSON)
-    vat_breakdown: Mapped[list[Any]] = mapped_column(JSON)  # [{category, rate, base_cents, vat_cents, exemption}]
+    vat_breakdown: Mapped[list[Any]] = mapped_column(
+        JSON
+    )  # [{category, rate, base_cents, vat_cents, exemption}]
     payment: Mapped[dict[str, Any]] = mapped_column(JSON)  # means, label and reference, frozen
     created_at: Mapped[datetime]
 
-    lines: Mapped[list["InvoiceLine"]] = relationship(back_populates="invoice", order_by="InvoiceLine.position")
+    lines: Mapped[list["InvoiceLine"]] = relationship(
+        back_populates="invoice", order_by="InvoiceLine.position"
+    )
 
 
 class InvoiceLine(Base):
@@ -110,8 +117,8 @@ class InvoiceLine(Base):
     unit_cents: Mapped[int]  # for one unit and one whole period
     period_start: Mapped[date]
     period_end: Mapped[date]
-    days: Mapped[int]  # the share as shown: days / of_days
-    of_days: Mapped[int]
+    whole_start: Mapped[date]  # the billing period of which the service is a share, both shown in days
+    whole_end: Mapped[date]
     net_cents: Mapped[int]  # negative when it gives back
     vat_rate: Mapped[str]  # percent as text, such as "21"
     vat_category: Mapped[Code]

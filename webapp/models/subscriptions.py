@@ -43,6 +43,7 @@ class Subscription(Base):
     # What was signed when the day of the last change of plan began: another change that day rewrites it (M5).
     day_start_on: Mapped[date | None]
     day_start: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    changed_at: Mapped[datetime]  # of anything it holds, its options and addresses too
     version: Mapped[int] = mapped_column(default=1)  # a page computed on an older one is stale (A4)
 
     account: Mapped[Account] = relationship()
@@ -117,7 +118,9 @@ class ScheduledChange(Base):
     subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     kind: Mapped[Code]  # plan, option, establishment or termination
     effective_on: Mapped[date]
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # plan: {"plan_price_id": 12}; option: {"option_id": 3, "quantity": 0}
+    facts: Mapped[dict[str, Any]] = mapped_column(
+        JSON
+    )  # plan: {"plan_price_id": 12}; option: {"option_id": 3, "quantity": 0}
     status: Mapped[Code] = mapped_column(default="pending")
     requested_by: Mapped[str]  # name shown to the client
     requested_at: Mapped[datetime]

@@ -1,0 +1,170 @@
+"""Scheduled changes: written down, applied on their date in their order, undone until then (P6, M5)."""
+
+import uuid
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.access import SYSTEM, Actor
+from webapp.domain.contract import ChangeKind, Contract, Signature
+from webapp.domain.contract import ScheduledChange as Change
+from webapp.domain.refusals import ChangeAlreadyDone
+from webapp.models.catalogue import PlanPrice
+from webapp.models.subscriptions import ScheduledChange, Subscription, SubscriptionOption
+from webapp.services import audit, contracts
+from webapp.services.contracts import Situation, SubscriptionNotFound, signature_facts
+
+
+def lock(session: Session, subscription_id: uuid.UUID) -> Subscription:
+    """The row, locked until the end of the transaction: two hands never change one subscription at once.
+
+    On SQLite the transaction itself is the lock. Raises SubscriptionNotFound.
+    """
+    statement = select(Subscription).where(Subscription.id == subscription_id).with_for_update()
+    subscription = session.scalars(statement.execution_options(populate_existing=True)).first()
+    if subscription is None:
+        raise SubscriptionNotFound(subscription_id)
+    return subscription
+
+
+def schedule(
+    session: Session,
+    subscription: Subscription,
+    kind: ChangeKind,
+    effective_on: date,
+    facts: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> ScheduledChange:
+    change = ScheduledChange(
+        subscription_id=subscription.id,
+        kind=kind.value,
+        effective_on=effective_on,
+        facts=facts,
+        requested_by=actor.name,
+        requested_at=now,
+        status="pending",
+    )
+    session.add(change)
+    session.flush()
+    return change
+
+
+def close(session: Session, change_ids: list[int], status: str, now: datetime) -> None:
+    """Close pending changes as applied, undone or replaced."""
+    if not change_ids:
+        return
+    pending = select(ScheduledChange).where(
+        ScheduledChange.id.in_(change_ids), ScheduledChange.status == "pending"
+    )
+    for change in session.scalars(pending):
+        change.status, change.closed_at = status, now
+    session.flush()
+
+
+def undo(
+    session: Session, subscription_id: uuid.UUID, change_id: int, today: date, actor: Actor, now: datetime
+) -> ScheduledChange:
+    """Undo a change until it happens (P6). Raises ChangeAlreadyDone, also for a change of another subscription."""
+    subscription = lock(session, subscription_id)
+    statement = select(ScheduledChange).where(
+        ScheduledChange.id == change_id, ScheduledChange.subscription_id == subscription.id
+    )
+    change = session.scalars(statement).first()
+    if change is None or change.status != "pending" or change.effective_on <= today:
+        raise ChangeAlreadyDone()
+    close(session, [change.id], "undone", now)
+    touch(subscription, now)
+    facts = {"kind": change.kind, "effective_on": change.effective_on.isoformat(), **change.facts}
+    audit.record(
+        session, actor, subscription.account_id, "subscription.change_undone", change.kind, facts, {}, now
+    )
+    session.flush()
+    return change
+
+
+def touch(subscription: Subscription, now: datetime) -> None:
+    """Note a change of what the subscription holds; its version moves with it."""
+    subscription.changed_at = now
+
+
+def write_signature(session: Session, subscription: Subscription, signature: Signature) -> None:
+    for name, value in signature_facts(signature).items():
+        setattr(subscription, name, value)
+    price = session.get_one(PlanPrice, signature.tariff.price_id)
+    subscription.plan_version_id = price.plan_version_id
+    subscription.frequency = signature.frequency.value
+
+
+def apply_due(
+    session: Session, subscription: Subscription, situation: Situation, day: date, now: datetime
+) -> Situation:
+    """Write what is scheduled up to `day` into the rows, in its order. Answers the situation as it is then."""
+    due = sorted(
+        (each for each in situation.contract.changes if each.effective_on <= day), key=lambda each: each.order
+    )
+    if not due:
+        return situation
+    contract = situation.contract
+    for change in due:
+        if contract.ended_on is not None:
+            break
+        after = contract.applying(change)
+        _write(session, subscription, contract, after, change)
+        contract = after
+        audit.record(
+            session,
+            SYSTEM,
+            subscription.account_id,
+            f"subscription.{change.kind.value}_applied",
+            contract.plan_code,
+            {},
+            {"effective_on": change.effective_on.isoformat()},
+            now,
+        )
+    close(session, [change.id for change in due], "applied", now)
+    touch(subscription, now)
+    session.flush()
+    session.expire(subscription)
+    return contracts.load(session, subscription.id)
+
+
+def _write(
+    session: Session, subscription: Subscription, before: Contract, after: Contract, change: Change
+) -> None:
+    if change.kind is ChangeKind.TERMINATION:
+        subscription.status, subscription.ended_on = "ended", change.effective_on
+        return
+    if change.kind is ChangeKind.PLAN:
+        write_signature(session, subscription, after.signature)
+        subscription.signed_on = change.effective_on
+    write_options(session, before, after)
+
+
+def write_options(session: Session, before: Contract, after: Contract) -> None:
+    """Make the rows of the options say what `after` says: ends set, and new quantities as further rows."""
+    known = {(option.id, option.starts_on): option for option in before.options}
+    for option in after.options:
+        former = known.get((option.id, option.starts_on))
+        if former == option:
+            continue
+        row = session.get_one(SubscriptionOption, option.id)
+        if former is not None:
+            row.ends_on = option.ends_on
+            continue
+        session.add(
+            SubscriptionOption(
+                subscription_id=row.subscription_id,
+                option_version_id=row.option_version_id,
+                establishment_id=row.establishment_id,
+                monthly_cents=row.monthly_cents,
+                annual_cents=row.annual_cents,
+                once_cents=row.once_cents,
+                quantity=option.quantity,
+                starts_on=option.starts_on,
+                ends_on=option.ends_on,
+            )
+        )
+    session.flush()

@@ -1,0 +1,300 @@
+"""A subscription's life: signed, previewed, changed, changed back (spec P1-P8, M4-M7)."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.access import Actor
+from webapp.domain.contract import ChangeKind, PlanTariff
+from webapp.domain.plan_change import PlanChange, change_of_plan
+from webapp.domain.pricing import Draft, DraftLine, period_draft
+from webapp.domain.proration import BilledLine, as_billed
+from webapp.domain.refusals import ContactPartner, PlanNotForSale, StalePreview
+from webapp.models.catalogue import Plan, PlanPrice, PlanVersion
+from webapp.models.invoices import Invoice
+from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
+from webapp.services import audit, billing, catalogue, contracts, invoicing, scheduling
+from webapp.services.contracts import Situation, signature_facts
+
+CHANGE_PLAN = "change_plan"  # the action, as a reseller's policy names it
+
+
+@dataclass(frozen=True, slots=True)
+class NewEstablishment:
+    name: str
+    street: str
+    postcode: str
+    city: str
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewOption:
+    """An option to sign. `at` is the position of its establishment, counted from 1, for options per establishment."""
+
+    code: str
+    quantity: int = 1
+    at: int | None = None
+
+
+def sign(
+    session: Session,
+    account_id: uuid.UUID,
+    plan_price_id: int,
+    starts_on: date,
+    establishments: Sequence[NewEstablishment],
+    options: Sequence[NewOption],
+    actor: Actor,
+    now: datetime,
+    reseller_id: uuid.UUID | None = None,
+) -> Subscription:
+    """Sign a plan from `starts_on`, which becomes the billing day; nothing is billed yet (`billing.bill_due`). Flushes."""
+    tariff, _names = contracts.tariffs(session, [plan_price_id])[plan_price_id]
+    price = session.get_one(PlanPrice, plan_price_id)
+    subscription = Subscription(
+        account_id=account_id,
+        status="active",
+        starts_on=starts_on,
+        frequency=tariff.frequency.value,
+        currency=tariff.price.currency,
+        anchor_on=starts_on,
+        billed_until=starts_on,
+        plan_version_id=price.plan_version_id,
+        plan_price_id=plan_price_id,
+        commitment_starts_on=starts_on,
+        commitment_months=tariff.terms.commitment_months,
+        notice_count=tariff.terms.notice.count,
+        notice_unit=tariff.terms.notice.unit.value,
+        renewal=tariff.terms.renewal.value,
+        signed_on=starts_on,
+        changed_at=now,
+    )
+    session.add(subscription)
+    session.flush()
+    rows = [
+        Establishment(
+            subscription_id=subscription.id,
+            position=position,
+            name=each.name,
+            street=each.street,
+            postcode=each.postcode,
+            city=each.city,
+            number=each.number,
+            active_from=starts_on,
+            charged_from=starts_on,
+        )
+        for position, each in enumerate(establishments, start=1)
+    ]
+    session.add_all(rows)
+    session.flush()
+    offered = {offer.code: offer for offer in catalogue.options_for_sale(session, reseller_id, starts_on)}
+    for option in options:
+        offer = offered[option.code]
+        session.add(
+            SubscriptionOption(
+                subscription_id=subscription.id,
+                option_version_id=offer.version_id,
+                establishment_id=rows[option.at - 1].id if option.at else None,
+                quantity=option.quantity,
+                starts_on=starts_on,
+                **offer.signed_prices(),
+            )
+        )
+    audit.record(
+        session, actor, account_id, "subscription.signed", tariff.plan_code, {},
+        {"plan": tariff.plan_code, "frequency": tariff.frequency.value, "starts_on": starts_on.isoformat()}, now,
+    )  # fmt: skip
+    session.flush()
+    return subscription
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPreview:
+    """A change of plan as it would be confirmed now. `fingerprint` stands for every figure and date on it (P1)."""
+
+    situation: Situation
+    change: PlanChange
+    arrears: tuple[Draft, ...]  # periods due and not billed yet, issued with the confirmation
+
+    @property
+    def fingerprint(self) -> str:
+        change = self.change
+        drafts = [change.due_now, *self.arrears, *([change.next_after] if change.next_after else [])]
+        told = [
+            str(self.situation.subscription_id),
+            self.situation.version,
+            change.today.isoformat(),
+            change.timing.effective_on.isoformat(),
+            change.timing.reason.value,
+            change.tariff.price_id,
+            [[*map(str, (draft.period, draft.total)), *map(_line_facts, draft.lines)] for draft in drafts],
+        ]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+
+
+def _line_facts(line: DraftLine) -> list[str]:
+    return [*map(str, (line.key, line.unit, line.quantity, line.service, line.whole, line.net, line.vat))]
+
+
+def next_invoice(situation: Situation, today: date) -> Draft | None:
+    """The next invoice: the very draft that the billing run will issue. None when the contract ends before it."""
+    return period_draft(situation.contract, situation.customer.vat)
+
+
+def for_sale(session: Session, situation: Situation, today: date) -> list[catalogue.PlanOffer]:
+    """The plans this account may choose today: its reseller's, or the operator's own."""
+    partner = situation.partner
+    return catalogue.plans_for_sale(session, partner.id if partner else None, today, situation.currency)
+
+
+def ensure_self_service(situation: Situation, action: str) -> None:
+    """Raises ContactPartner when the reseller keeps this action for itself (P8)."""
+    partner = situation.partner
+    if partner is not None and action not in partner.allowed_actions:
+        raise ContactPartner(partner.name, partner.email, partner.phone)
+
+
+def chosen_tariff(
+    session: Session, situation: Situation, plan_code: str, frequency: str, today: date
+) -> PlanTariff:
+    """The tariff of a plan and frequency on sale today, or the one signed. Raises PlanNotForSale."""
+    signed = situation.contract.signature_before(today).tariff
+    if (signed.plan_code, signed.frequency) == (plan_code, frequency):
+        return signed  # going back to what one has keeps the price signed, whatever is on sale (C1)
+    for offer in for_sale(session, situation, today):
+        for price in offer.prices:
+            if (offer.code, price.frequency) == (plan_code, frequency):
+                return contracts.tariffs(session, [price.id])[price.id][0]
+    raise PlanNotForSale()
+
+
+def preview_plan(
+    session: Session, subscription_id: uuid.UUID, plan_code: str, frequency: str, today: date
+) -> PlanPreview:
+    """Work out a change of plan without writing anything. Raises the refusals of `change_of_plan`."""
+    situation = contracts.load(session, subscription_id)
+    situation = replace(situation, plans={**plan_names(session), **situation.plans})
+    ensure_self_service(situation, CHANGE_PLAN)
+    tariff = chosen_tariff(session, situation, plan_code, frequency, today)
+    billed = contracts.billed_lines(session, subscription_id, today, since=today)
+    situation, billed, arrears = caught_up(situation, billed, today)
+    change = change_of_plan(situation.contract, tariff, billed, today, situation.customer.vat)
+    return PlanPreview(situation, change, arrears)
+
+
+def caught_up(
+    situation: Situation, billed: list[BilledLine], today: date
+) -> tuple[Situation, list[BilledLine], tuple[Draft, ...]]:
+    """The situation as it is once everything due up to today is applied and billed, without writing it.
+
+    Usually nothing is due. On the billing day, before the run has passed, a change is worked out as after it.
+    """
+    arrears: list[Draft] = []
+    contract = situation.contract
+    while contract.ended_on is None and contract.signature.billed_until <= today:
+        contract = contract.on(contract.signature.billed_until)
+        draft = period_draft(contract, situation.customer.vat)
+        if draft is None:
+            break
+        arrears.append(draft)
+        billed = [*billed, *as_billed(draft, first_id=-1 - sum(len(each.lines) for each in arrears[:-1]))]
+        contract = replace(contract, signature=replace(contract.signature, billed_until=draft.period.end))
+    return replace(situation, contract=contract.on(today)), billed, tuple(arrears)
+
+
+def plan_names(session: Session) -> dict[str, Mapping[str, Any]]:
+    """The latest name of every plan ever sold, by code."""
+    rows = session.execute(
+        select(Plan.code, PlanVersion.names)
+        .join(PlanVersion, PlanVersion.plan_id == Plan.id)
+        .order_by(PlanVersion.number)
+    )
+    return {code: names for code, names in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedChange:
+    """What a confirmation did: the document of the day if any, and the preview it kept to."""
+
+    preview: PlanPreview
+    document: Invoice | None
+    scheduled_id: int | None
+
+
+def change_plan(
+    session: Session,
+    subscription_id: uuid.UUID,
+    plan_code: str,
+    frequency: str,
+    fingerprint: str,
+    today: date,
+    now: datetime,
+    actor: Actor,
+) -> ConfirmedChange:
+    """Confirm a change of plan: exactly what was previewed, or StalePreview and nothing (P1). Flushes.
+
+    Periods due are billed first. What is due is issued, the plan is signed or scheduled, a former scheduled plan is
+    replaced (P6), and the account is told by mail.
+    """
+    subscription = scheduling.lock(session, subscription_id)
+    preview = preview_plan(session, subscription_id, plan_code, frequency, today)
+    if preview.fingerprint != fingerprint:
+        raise StalePreview()
+    if preview.arrears:
+        previewed = preview.change.due_now.total
+        billing.bill_due(session, subscription_id, today, now)
+        preview = preview_plan(session, subscription_id, plan_code, frequency, today)
+        if preview.change.due_now.total != previewed:
+            raise StalePreview()
+    change, situation = preview.change, preview.situation
+    document = None
+    if change.due_now.lines:
+        document = invoicing.issue(session, change.due_now, situation, "plan_change", today, now)
+    before = situation.contract.signature
+    _remember_the_morning(subscription, situation, today)
+    scheduling.write_signature(session, subscription, change.contract_after.signature)
+    subscription.signed_on = today
+    replaced = [each.id for each in situation.contract.changes if each.kind is ChangeKind.PLAN]
+    scheduling.close(session, replaced, "replaced", now)
+    scheduled_id = None
+    if not change.is_now:
+        facts = {"plan_price_id": change.tariff.price_id}
+        scheduled = scheduling.schedule(
+            session, subscription, ChangeKind.PLAN, change.timing.effective_on, facts, actor, now
+        )
+        scheduled_id = scheduled.id
+    scheduling.touch(subscription, now)
+    audit.record(
+        session,
+        actor,
+        subscription.account_id,
+        "subscription.plan_changed" if change.is_now else "subscription.plan_scheduled",
+        change.tariff.plan_code,
+        {"plan": before.tariff.plan_code, "frequency": before.frequency.value},
+        {
+            "plan": change.tariff.plan_code,
+            "frequency": change.tariff.frequency.value,
+            "effective_on": change.timing.effective_on.isoformat(),
+            "due_cents": change.due_now.total.cents,
+            "document": document.number if document else None,
+        },
+        now,
+    )
+    session.flush()
+    return ConfirmedChange(preview, document, scheduled_id)
+
+
+def _remember_the_morning(subscription: Subscription, situation: Situation, today: date) -> None:
+    """Keep what was signed when the day began, so that another change today rewrites the day (M5)."""
+    morning = signature_facts(situation.contract.signature_before(today))
+    subscription.day_start_on = today
+    subscription.day_start = {
+        name: value.isoformat() if isinstance(value, date) else value for name, value in morning.items()
+    }
