@@ -17,9 +17,15 @@ from flask import Flask
 from whitenoise import WhiteNoise
 
 SOURCE = Path(__file__).parent / "static"
-STYLE_SHEETS = ("tokens", "base", "layout", "components", "billing", "app")  # print.css stays apart, media="print"
+STYLE_SHEETS = (
+    "tokens",
+    "base",
+    "layout",
+    "components",
+    "billing",
+    "app",
+)  # print.css stays apart, media="print"
 TEXT = {".css", ".js", ".svg", ".txt"}
-A_YEAR = 365 * 24 * 3600
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +46,9 @@ def lay_out(instance: Path, version: str) -> Path:
     try:
         return _make(served)
     except OSError as error:
-        log.warning("static files are laid out in a temporary folder, %s cannot be written: %s", served, error)
+        log.warning(
+            "static files are laid out in a temporary folder, %s cannot be written: %s", served, error
+        )
         return _make(Path(tempfile.mkdtemp(prefix="portal-static-")) / version)
 
 
@@ -76,7 +84,6 @@ def init_app(app: Flask, instance: Path) -> None:
         app.wsgi_app,
         root=folder,
         prefix=prefix,
-        max_age=A_YEAR,
         immutable_file_test=lambda path, url: True,
         allow_all_origins=False,
         add_headers_function=_add_headers,

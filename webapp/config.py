@@ -50,8 +50,8 @@ class Settings:
     base_url: str = "http://127.0.0.1:8000"
     default_locale: Locale = "fr"
     peppol_rules_folder: Path | None = None
-    session_idle_minutes: int = 60
-    session_absolute_hours: int = 12
+    session_idle_minutes: int = 8 * 60
+    session_absolute_hours: int = 14 * 24
     proxies: int = 0  # how many trusted proxies stand before the server
 
     @property
@@ -101,15 +101,13 @@ class Settings:
                 "http://127.0.0.1:8000",
                 "an address without path, such as https://abonnement.example.org",
             ),
-            default_locale=cast(
-                Locale, read("PORTAL_DEFAULT_LOCALE", _one_of(Locale), "fr", "fr, nl or en")
-            ),
+            default_locale=cast(Locale, read("PORTAL_DEFAULT_LOCALE", _one_of(Locale), "fr", "fr, nl or en")),
             peppol_rules_folder=read("PEPPOL_RULES_FOLDER", _folder_or_none, "", "a folder that exists"),
             session_idle_minutes=read(
-                "SESSION_IDLE_MINUTES", _between(1, 1440), "60", "whole minutes, from 1 to 1440"
+                "SESSION_IDLE_MINUTES", _between(1, 1440), "480", "whole minutes, from 1 to 1440"
             ),
             session_absolute_hours=read(
-                "SESSION_ABSOLUTE_HOURS", _between(1, 720), "12", "whole hours, from 1 to 720"
+                "SESSION_ABSOLUTE_HOURS", _between(1, 720), "336", "whole hours, from 1 to 720"
             ),
             proxies=read("PORTAL_PROXIES", _between(0, 5), "0", "how many proxies stand in front, 0 to 5"),
         )
@@ -124,9 +122,7 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
 
-    def __call__(
-        self, variable: str, convert: Callable[[str], Value], default: str, expected: str
-    ) -> Value:
+    def __call__(self, variable: str, convert: Callable[[str], Value], default: str, expected: str) -> Value:
         text = self.environ.get(variable, "").strip() or default
         try:
             return convert(text)

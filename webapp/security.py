@@ -37,7 +37,6 @@ def csp_nonce() -> str:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    app.jinja_env.globals["csp_nonce"] = csp_nonce
     headers = dict(HEADERS)
     if settings.is_https:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"

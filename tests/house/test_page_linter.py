@@ -39,7 +39,9 @@ def test_a_good_page_has_no_problem():
     ],
 )
 def test_each_fault_is_told(fault, told):
-    assert any(told in problem for problem in problems(GOOD.replace("@@", fault))), problems(GOOD.replace("@@", fault))
+    assert any(told in problem for problem in problems(GOOD.replace("@@", fault))), problems(
+        GOOD.replace("@@", fault)
+    )
 
 
 def test_other_languages_keep_their_own_typography():

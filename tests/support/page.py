@@ -41,7 +41,9 @@ class Page:
     @classmethod
     def get(cls, client: FlaskClient, address: str, *, htmx: bool = False, **query: Any) -> "Page":
         headers = HTMX if htmx else None
-        return cls(client, client.get(address, query_string=query or None, headers=headers, follow_redirects=True))
+        return cls(
+            client, client.get(address, query_string=query or None, headers=headers, follow_redirects=True)
+        )
 
     @property
     def address(self) -> str:
@@ -89,7 +91,9 @@ class Page:
             chosen = [form for form in self.all("form") if (form.get("action") or "").endswith(action)]
         else:
             chosen = self.all("main form") or self.all("form")
-        assert len(chosen) == 1, f"{len(chosen)} forms for {form_id or action!r} on {self.address}: {self.text()[:300]}"
+        assert len(chosen) == 1, (
+            f"{len(chosen)} forms for {form_id or action!r} on {self.address}: {self.text()[:300]}"
+        )
         return Form(self, chosen[0])
 
     def follow(self, link: str, *, htmx: bool = False) -> "Page":
@@ -116,8 +120,7 @@ class Form:
             self.values.setdefault(name, []).append(value)
 
     def _fields(self) -> Iterable[tuple[str, str]]:
-        for name, value in self.element.form_values():
-            yield name, value
+        yield from self.element.form_values()
         form_id = self.element.get("id")
         if form_id:  # controls that stand elsewhere and name their form
             for control in self.page.all(f"[form='{form_id}'][name]"):

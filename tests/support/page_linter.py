@@ -4,6 +4,7 @@ Structure (one h1, title, language, unique ids, labels), nothing inline, htmx on
 and French typography where the text is French.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -76,7 +77,15 @@ def _structure(root: HtmlElement) -> Iterator[str]:
         if times > 1 or not element_id:
             yield f"The id {element_id!r} is there {times} times"
     ids = set(counted)
-    for attribute in ("aria-labelledby", "aria-describedby", "aria-controls", "for", "form", "popovertarget", "list"):
+    for attribute in (
+        "aria-labelledby",
+        "aria-describedby",
+        "aria-controls",
+        "for",
+        "form",
+        "popovertarget",
+        "list",
+    ):
         for element in root.cssselect(f"[{attribute}]"):
             missing = set(element.get(attribute).split()) - ids
             if missing and root.find("body") is not None:
@@ -84,7 +93,9 @@ def _structure(root: HtmlElement) -> Iterator[str]:
     for link in root.cssselect("a"):
         if not (link.get("href") or "").strip() or link.get("href") in {"#", "javascript:"}:
             yield f"A link leads nowhere: {_where(link)}"
-        if not link.text_content().strip() and not (link.get("aria-label") or link.cssselect("[alt]:not([alt=''])")):
+        if not link.text_content().strip() and not (
+            link.get("aria-label") or link.cssselect("[alt]:not([alt=''])")
+        ):
             yield f"A link has no words: {_where(link)}"
     for image in root.cssselect("img"):
         if image.get("alt") is None:
@@ -101,8 +112,10 @@ def _structure(root: HtmlElement) -> Iterator[str]:
     for element in root.cssselect("[tabindex]"):
         if element.get("tabindex") not in {"0", "-1"}:
             yield f"A positive tabindex: {_where(element)}"
-    levels = [int(heading.tag[1]) for heading in root.cssselect("main h1, main h2, main h3, main h4, main h5")]
-    for before, after in zip(levels, levels[1:], strict=False):
+    levels = [
+        int(heading.tag[1]) for heading in root.cssselect("main h1, main h2, main h3, main h4, main h5")
+    ]
+    for before, after in itertools.pairwise(levels):
         if after > before + 1:
             yield f"A heading h{after} follows an h{before}"
 
@@ -156,7 +169,9 @@ def _htmx(root: HtmlElement) -> Iterator[str]:
         if plain is None and element.tag in {"button", "input", "select", "textarea"}:
             form_id = element.get("form")
             forms = root.cssselect(f"form[id='{form_id}']") if form_id else []
-            owner = next(iter(forms or [each for each in element.iterancestors() if each.tag == "form"]), element)
+            owner = next(
+                iter(forms or [each for each in element.iterancestors() if each.tag == "form"]), element
+            )
             plain = owner.get("action")
         if owner.tag not in {"a", "form", "button"} or plain is None:
             yield f"hx-* on what is neither a link nor a form that works without scripts: {_where(element)}"
@@ -189,10 +204,12 @@ def _texts(element: HtmlElement, language: str) -> Iterator[tuple[str, str]]:
         if element.get(name):
             yield element.get(name), language
     inline = {"a", "b", "strong", "em", "small", "span", "sup", "abbr", "time", "i", "bdi", "data", "wbr"}
-    if all(not isinstance(child.tag, str) or child.tag in inline | NOT_TEXT for child in element.iterdescendants()):
-        if not any(child.get("lang") for child in element.iterdescendants() if isinstance(child.tag, str)):
-            yield _spoken(element), language
-            return
+    if all(
+        not isinstance(child.tag, str) or child.tag in inline | NOT_TEXT
+        for child in element.iterdescendants()
+    ) and not any(child.get("lang") for child in element.iterdescendants() if isinstance(child.tag, str)):
+        yield _spoken(element), language
+        return
     if element.text and element.text.strip():
         yield element.text, language
     for child in element:

@@ -1,6 +1,5 @@
 """How Alembic reaches the database: the models' metadata, the application's engine, tables copied on SQLite."""
 
-
 from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
@@ -30,7 +29,9 @@ def run(connection: Connection) -> None:
 
 if context.is_offline_mode():
     context.configure(
-        url=engine.url.render_as_string(hide_password=False), target_metadata=Base.metadata, literal_binds=True
+        url=engine.url.render_as_string(hide_password=False),
+        target_metadata=Base.metadata,
+        literal_binds=True,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -10,10 +10,9 @@
     element.focus();
   }
 
-  // The sentences stand in the page, in its language: data-offline, data-denied, data-failed.
+  // The sentences stand in the page, in its language.
   function problem(kind) {
     const region = find("#problems");
-    if (!region) return;
     const line = document.createElement("p");
     line.className = "banner bad";
     line.textContent = region.dataset[kind];
@@ -27,17 +26,14 @@
   }
 
   on("htmx:config:request", ({ detail: { ctx } }) => {
-    const token = find('meta[name="csrf-token"]');
-    if (token && !/^(GET|HEAD)$/i.test(ctx.request.method)) ctx.request.headers["X-CSRFToken"] = token.content;
+    if (ctx.request.method !== "GET") ctx.request.headers["X-CSRFToken"] = find("meta[name=csrf-token]").content;
   });
 
   on("htmx:before:request", (event) => {
     const { ctx } = event.detail;
     const form = dirty();
-    if (form && ctx.target === document.body && ctx.sourceElement !== form && !confirm(form.dataset.draftForm)) {
-      event.preventDefault();
-      return;
-    }
+    const leaves = form && ctx.target === document.body && ctx.sourceElement !== form;
+    if (leaves && !confirm(form.dataset.draftForm)) return event.preventDefault();
     ctx.target?.setAttribute("aria-busy", "true");
   });
 
@@ -46,7 +42,7 @@
   on("htmx:response:error", ({ detail: { ctx } }) => {
     const { status } = ctx.response;
     if (status >= 500) problem("failed");
-    else if ((status === 401 || status === 403) && !ctx.hx.redirect) problem("denied");
+    else if ([401, 403].includes(status) && !ctx.hx.redirect) problem("denied");
   });
 
   on("htmx:after:swap", ({ detail: { ctx } }) => {
@@ -60,7 +56,7 @@
     dress();
   });
 
-  // A draft is lost on leaving: say so. The form carries the sentence for the navigations of htmx.
+  // A draft is lost on leaving: say so.
   on("input", ({ target }) => target.form?.matches("[data-draft-form]") && target.form.setAttribute("data-dirty", ""));
   on("submit", ({ target }) => target.removeAttribute("data-dirty"));
   addEventListener("beforeunload", (event) => { if (dirty()) event.preventDefault(); });
@@ -69,8 +65,7 @@
     const button = target.closest?.("[data-copy]");
     if (!button) return;
     await navigator.clipboard.writeText(button.dataset.copy);
-    const region = find("#flashes");
-    if (region && button.dataset.copied) region.textContent = button.dataset.copied;
+    find("#flashes").textContent = button.dataset.copied;
   });
 
   on("DOMContentLoaded", () => { dress(); focus(find(".error-summary")); });

@@ -1,0 +1,1 @@
+"""What stands outside: mail, files and passwords, behind small functions or classes."""
