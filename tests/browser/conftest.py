@@ -1,0 +1,188 @@
+"""A real server on a free port with a database of its own, and the Chromium of the system."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = next((ROOT / "tests/support/vendor").glob("axe-*.min.js"))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CLOCK = "2026-11-16"  # the Monday of the design kit
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="Chromium is absent: run make browser"))
+
+
+@dataclass
+class Server:
+    """A portal that runs: its address, and the environment with which its commands are run."""
+
+    address: str
+    environment: dict[str, str]
+
+    def flask(self, *arguments: str) -> str:
+        """Run `flask --app wsgi …` on the database of this server, and give what it printed."""
+        return run_flask(self.environment, *arguments)
+
+
+def run_flask(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"flask {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def start_server(folder: Path) -> tuple[Server, subprocess.Popen[bytes]]:
+    """Migrate and seed a new database in `folder`, then serve it as `make run` does."""
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port = asked.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {
+        "PORTAL_INSTANCE": str(folder),
+        "PORTAL_CLOCK": CLOCK,
+        "PORTAL_BASE_URL": address,
+        "MAIL_BACKEND": "file",
+        "MAIL_FOLDER": str(folder / "mail"),
+    }
+    server = Server(address, environment)
+    server.flask("db", "upgrade")
+    server.flask("seed", "demo")
+    gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2", "wsgi:app"]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(gunicorn, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    _wait_for(address, process, folder / "server.log")
+    return server, process
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(200):
+        assert process.poll() is None, f"the server stopped:\n{log.read_text()}"
+        try:
+            urllib.request.urlopen(f"{address}/connexion", timeout=2).close()
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"the server does not answer:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One portal for all tests that only look. Tests that change something ask for `own_server`."""
+    yield from _serving(tmp_path_factory.mktemp("portal"))
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A portal for this test alone, freshly seeded."""
+    yield from _serving(tmp_path)
+
+
+def _serving(folder: Path) -> Iterator[Server]:
+    server, process = start_server(folder)
+    yield server
+    process.terminate()
+    process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[NewPage]:
+    """Opens pages: `new_page(width=390, scheme="dark", locale="nl-BE", scripts=False)`.
+
+    At the end of the test, no page may have broken the content policy or thrown an error.
+    """
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_page(
+        width: int = 1280, scheme: str = "light", locale: str = "fr-BE", *, scripts: bool = True
+    ) -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 844 if width < 600 else 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            locale=locale,
+            reduced_motion="reduce",
+            java_script_enabled=scripts,
+            bypass_csp=False,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: faults.append(f"error in the page: {error}"))
+        page.on("console", lambda line: _note_fault(faults, line.type, line.text))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults, faults
+
+
+def _note_fault(faults: list[str], kind: str, text: str) -> None:
+    if kind in {"error", "warning"} and any(sign in text for sign in ("Content Security", "hx-csp", "TrustedHTML")):
+        faults.append(text)
+
+
+@pytest.fixture
+def page(new_page: NewPage) -> Page:
+    """A page of 1280 px, light, in French."""
+    return new_page()
+
+
+def axe_violations(page: Page) -> list[str]:
+    """What axe finds against WCAG 2.2 AA and good practice, one line per rule and place."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text())
+    found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG)
+    return [
+        f"{rule['id']}: {rule['help']} at {' '.join(map(str, node['target']))}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
