@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.i18n import Sentence, _, date_text, explain, t
 from webapp.services import catalogue as catalogue_service
+from webapp.services import demo
 
 A_FILE = click.Path(path_type=Path)
 A_DAY = click.DateTime(["%Y-%m-%d"])
@@ -45,8 +46,20 @@ DONE = {
 }
 
 
+seed = AppGroup("seed", help="Fill an empty installation.")
+
+ROLES = {
+    "owner": _("propriétaire"),
+    "administrator": _("administrateur"),
+    "viewer": _("lecteur"),
+    "accountant": _("comptable"),
+}
+
+
 def init_app(app: Flask) -> None:
     app.cli.add_command(catalogue)
+    app.cli.add_command(seed)
+    app.cli.add_command(demo_logins)
 
 
 @catalogue.command("check")
@@ -78,6 +91,36 @@ def publish(file: Path, from_day: datetime | None) -> None:
         _tell(change)
     if not publication:
         _say(_("Rien n’a changé : ce catalogue est déjà publié."))
+
+
+@seed.command("demo")
+def seed_demo() -> None:
+    """Load the businesses of the demo, with their history up to today. Loading twice changes nothing."""
+    with _transaction() as session:
+        loaded = demo.load(session, clock.today(), clock.now())
+    if loaded.references:
+        _say(
+            _("Démonstration chargée : %(accounts)s comptes, %(invoices)s factures."),
+            accounts=len(loaded.references),
+            invoices=loaded.invoices,
+        )
+    else:
+        _say(_("La démonstration est déjà chargée ; rien n’a changé."))
+
+
+@click.command("demo-logins")
+@with_appcontext
+def demo_logins() -> None:
+    """Say who may sign in to the demo, and with which password."""
+    with _transaction() as session:
+        password, logins = demo.logins(session)
+    if not logins:
+        _say(_("La démonstration n’est pas chargée. Lancez d’abord : flask --app wsgi seed demo"))
+        return
+    _say(_("Mot de passe de tous les comptes de démonstration : %(password)s"), password=password)
+    width = max(len(login.email) for login in logins)
+    for login in logins:
+        click.echo(f"  {login.email:<{width}}  {login.account}, {_text(ROLES[login.role])}")
 
 
 def _tell(change: Change) -> None:

@@ -197,7 +197,7 @@ class Entry:
         expected = ", ".join(choices)
         node = self._scalar(name, default is None, expected)
         if node is None:
-            return default or next(iter(choices))
+            return next(iter(choices)) if default is None else default
         if node.value in choices:
             return str(node.value)
         self.unknown(node, self.at(name), node.value, choices)

@@ -203,7 +203,7 @@ def _sold_to(price: type[PlanPrice] | type[OptionPrice], reseller_id: uuid.UUID 
 
 def _resellers(session: Session) -> dict[str, uuid.UUID]:
     statement = select(Reseller.slug, Reseller.id).order_by(Reseller.slug)
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 class _Publishing:
