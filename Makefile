@@ -25,7 +25,7 @@ run: $(VENV)/stamp ## Start the portal on http://127.0.0.1:8000 with the demo ac
 	$(FLASK) seed demo
 	@$(FLASK) demo-logins
 	@echo "Portal on http://$(ADDRESS) (Ctrl+C stops it)"
-	$(BIN)/gunicorn --bind $(ADDRESS) --workers $(WORKERS) --access-logfile - --max-requests 10000 --max-requests-jitter 500 wsgi:app
+	$(BIN)/gunicorn --bind $(ADDRESS) --workers $(WORKERS) wsgi:app
 
 test: $(VENV)/stamp test-sqlite test-postgres ## Run every test on SQLite, then those of the database on PostgreSQL
 
@@ -45,7 +45,7 @@ lint: $(VENV)/stamp ## Check style, layers and translations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m webapp.i18n check
+	$(BIN)/python -m webapp.translating check
 
 types: $(VENV)/stamp ## Check types, strictly in the domain
 	$(BIN)/mypy
@@ -55,9 +55,9 @@ format: $(VENV)/stamp ## Format the code
 	$(BIN)/ruff format .
 
 translate: $(VENV)/stamp ## Collect the sentences, update the three catalogues and check them
-	$(BIN)/python -m webapp.i18n extract
-	$(BIN)/python -m webapp.i18n update
-	$(BIN)/python -m webapp.i18n check
+	$(BIN)/python -m webapp.translating extract
+	$(BIN)/python -m webapp.translating update
+	$(BIN)/python -m webapp.translating check
 
 migration: $(VENV)/stamp ## Write a migration from the models: make migration m="what changes"
 	$(FLASK) db upgrade

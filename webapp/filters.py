@@ -224,6 +224,7 @@ IN_A_LANGUAGE: dict[str, Callable[..., Any]] = {
     "month": month,
     "short_month": short_month,
     "month_letter": month_letter,
+    "moment": moment,
     "period": period,
     "period_text": period_text,
     "ordinal": ordinal,

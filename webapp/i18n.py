@@ -5,7 +5,6 @@ Msgids are French sentences as customers read them. French has a catalogue too, 
 """
 
 import gettext as standard_gettext
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -355,9 +354,3 @@ def _option_kind_fixed(refusal: Any, locale: str, names: Mapping[str, str]) -> s
         code=refusal.option_code,
         kind=refusal.kind,
     )
-
-
-if __name__ == "__main__":
-    from webapp.translating import main
-
-    sys.exit(main(sys.argv[1:]))

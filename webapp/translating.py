@@ -1,4 +1,4 @@
-"""Upkeep of the message catalogues, on Babel: `python -m webapp.i18n extract|update|check`.
+"""Upkeep of the message catalogues, on Babel: `python -m webapp.translating extract|update|check`.
 
 extract  collects the msgids of the Python files and of the templates into translations/messages.pot
 update   brings them into each language; French is filled in, the others wait for a translator
@@ -6,6 +6,7 @@ check    says what is missing, left over or broken, and exits with 1 if anything
 """
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,3 +208,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 2
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
