@@ -1,0 +1,14 @@
+"""How the portal is served, by `make run` and in production alike. Command line options override it."""
+
+import multiprocessing
+import os
+
+bind = os.environ.get("PORTAL_BIND", "127.0.0.1:8000")
+worker_class = "sync"
+workers = int(os.environ.get("PORTAL_WORKERS", min(multiprocessing.cpu_count(), 4)))
+preload_app = True  # templates and catalogues are read once; no connection is opened before the fork
+max_requests = 10_000
+max_requests_jitter = 500
+timeout = 30
+control_socket_disable = True
+accesslog = None  # mailed links are in addresses: the proxy in front decides what it keeps
