@@ -1,4 +1,4 @@
-// What htmx leaves to the page. Everything here only helps: each page works without it.
+// What htmx leaves to the page. It only helps: each page works without.
 (() => {
   const on = (name, act) => document.addEventListener(name, act);
   const find = (selector) => document.querySelector(selector);
@@ -10,7 +10,6 @@
     element.focus();
   }
 
-  // The sentences stand in the page, in its language.
   function problem(kind) {
     const region = find("#problems");
     const line = document.createElement("p");
@@ -34,10 +33,11 @@
     const form = dirty();
     const leaves = form && ctx.target === document.body && ctx.sourceElement !== form;
     if (leaves && !confirm(form.dataset.draftForm)) return event.preventDefault();
-    ctx.target?.setAttribute("aria-busy", "true");
+    ctx.busy = ctx.target; // an error may aim elsewhere
+    ctx.busy?.setAttribute("aria-busy", "true");
   });
 
-  on("htmx:finally:request", ({ detail: { ctx } }) => ctx.target?.removeAttribute("aria-busy"));
+  on("htmx:finally:request", ({ detail: { ctx } }) => ctx.busy?.removeAttribute("aria-busy"));
   on("htmx:error", ({ detail }) => { if (detail.ctx && !detail.ctx.response) problem("offline"); });
   on("htmx:response:error", ({ detail: { ctx } }) => {
     const { status } = ctx.response;
