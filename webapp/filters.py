@@ -53,16 +53,14 @@ def _signed_amount(cents: int, currency: str, locale: str) -> str:
 
 def money(value: int | HasCents, locale: str, currency: str = "EUR") -> str:
     """1 234,50 € · € 1.234,50 · €1,234.50. Cents, or Money; a credit has its minus in front: − 39,50 €."""
-    if not isinstance(value, int):
-        value, currency = value.cents, value.currency
-    return _amount(value, currency, locale) if value >= 0 else _signed_amount(value, currency, locale)
+    cents, currency = (value, currency) if isinstance(value, int) else (value.cents, value.currency)
+    return _amount(cents, currency, locale) if cents >= 0 else _signed_amount(cents, currency, locale)
 
 
 def signed_money(value: int | HasCents, locale: str, currency: str = "EUR") -> str:
     """+ 24,00 € or − 39,50 €, for what is added to or taken off a total."""
-    if not isinstance(value, int):
-        value, currency = value.cents, value.currency
-    return _signed_amount(value, currency, locale)
+    cents, currency = (value, currency) if isinstance(value, int) else (value.cents, value.currency)
+    return _signed_amount(cents, currency, locale)
 
 
 @lru_cache(maxsize=1024)

@@ -50,7 +50,7 @@ def catalogue(locale: str) -> Catalogue:
         if isinstance(message.id, str):
             if message.string:
                 singles[message.id] = str(message.string)
-        elif all(message.string):
+        elif message.string and all(message.string):
             plurals[message.id[0]] = tuple(message.string)
     return Catalogue(singles, plurals, standard_gettext.c2py(source.plural_expr))
 
@@ -81,12 +81,12 @@ class Sentence(str):
 
     values: Mapping[str, object] = {}
     plural: str = ""
-    count: int = 0
+    number: int = 0
 
     def __mod__(self, values: Any) -> "Sentence":
         filled = Sentence(self)
         filled.values = dict(values) if isinstance(values, Mapping) else {}
-        filled.plural, filled.count = self.plural, self.count
+        filled.plural, filled.number = self.plural, self.number
         return filled
 
 
@@ -101,7 +101,7 @@ def _n(singular: str, plural: str) -> tuple[str, str]:
 def translate(text: str, locale: str) -> str:
     """A Sentence, or any text that may be a msgid, in the reader's language."""
     if isinstance(text, Sentence) and text.plural:
-        return ngettext(str(text), text.plural, text.count, locale, **text.values)
+        return ngettext(str(text), text.plural, text.number, locale, **text.values)
     return gettext(text, locale, **text.values) if isinstance(text, Sentence) else gettext(text, locale)
 
 
@@ -207,7 +207,7 @@ class FormTranslations:
         if singular not in WTFORMS_PLURALS:
             return self.gettext(singular)
         sentence = Sentence(WTFORMS_PLURALS[singular][0])
-        sentence.plural, sentence.count = WTFORMS_PLURALS[singular][1], n
+        sentence.plural, sentence.number = WTFORMS_PLURALS[singular][1], n
         return sentence
 
 

@@ -57,7 +57,7 @@ def _sentence(language: str, markup: bool) -> Callable[..., str]:
         if isinstance(text, Sentence):
             values = dict(text.values) | values
             if text.plural:
-                return plural(str(text), text.plural, text.count, **values)
+                return plural(str(text), text.plural, text.number, **values)
         known = sentences.get(text)
         if known is None:
             return text % values if values else text

@@ -138,8 +138,8 @@ def _in_french(message: Message) -> str | tuple[str, ...]:
 # ── Check ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _forms(texts: str | Iterable[str]) -> tuple[str, ...]:
-    return (texts,) if isinstance(texts, str) else tuple(texts)
+def _forms(texts: str | Iterable[str] | None) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts or ())
 
 
 def _placeholders(text: str) -> set[str]:
@@ -150,7 +150,7 @@ def _problems_of(message: Message, plural_forms: int) -> Iterator[str]:
     forms = _forms(message.string)
     if message.fuzzy:
         yield "is marked fuzzy: review it and remove the mark"
-    if not all(forms) or (message.pluralizable and len(forms) != plural_forms):
+    if not forms or not all(forms) or (message.pluralizable and len(forms) != plural_forms):
         yield "is not translated"
         return
     wanted = set().union(*(_placeholders(form) for form in _forms(message.id)))
