@@ -5,6 +5,7 @@ from flask import current_app
 from sqlalchemy import Connection
 
 from webapp.models import Base
+from webapp.models.base import Instant
 
 migrate = current_app.extensions["migrate"]
 engine = migrate.db.engine
@@ -18,8 +19,17 @@ def leave_out_empty(_context, _revision, directives) -> None:
         print("The models have not changed: no migration written.")
 
 
+def plain_types(kind, item, _autogen_context):
+    """A migration names the database's types, not our own, which may change after it."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Instant) else False
+
+
 def run(connection: Connection) -> None:
-    options = {"process_revision_directives": leave_out_empty, **migrate.configure_args}
+    options = {
+        "process_revision_directives": leave_out_empty,
+        "render_item": plain_types,
+        **migrate.configure_args,
+    }
     options["render_as_batch"] = connection.dialect.name == "sqlite"
     options["transactional_ddl"] = True  # both databases undo a migration that fails half-way
     context.configure(connection=connection, target_metadata=Base.metadata, **options)
