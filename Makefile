@@ -82,4 +82,4 @@ bench: $(VENV)/stamp ## Measure the overview page against a bare page
 
 audit: $(VENV)/stamp ## Look for known flaws in the dependencies and in the code
 	@bash .ci/audit $(BIN)
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml webapp wsgi.py
+	$(BIN)/bandit --quiet --severity-level medium --recursive --configfile pyproject.toml webapp wsgi.py

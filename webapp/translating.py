@@ -63,7 +63,8 @@ def _constants(node: nodes.Node) -> Iterator[str]:
 
 def msgids_of_template(source: str) -> Iterator[str | tuple[str, str]]:
     """`"…"|t` gives a msgid, `"…"|tn("…", count)` a pair."""
-    for found in Environment().parse(source).find_all(nodes.Filter):
+    parsed = Environment(autoescape=True).parse(source)
+    for found in parsed.find_all(nodes.Filter):
         if found.node is None:
             continue
         if found.name == "t":
