@@ -166,7 +166,9 @@ def new_page(chromium: Browser) -> Iterator[NewPage]:
 
 
 def _note_fault(faults: list[str], kind: str, text: str) -> None:
-    if kind in {"error", "warning"} and any(sign in text for sign in ("Content Security", "hx-csp", "TrustedHTML")):
+    if kind in {"error", "warning"} and any(
+        sign in text for sign in ("Content Security", "hx-csp", "TrustedHTML")
+    ):
         faults.append(text)
 
 
