@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Row, and_, bindparam, delete, func, null, select, update
+from sqlalchemy import CursorResult, Row, Select, and_, bindparam, delete, func, null, select, update
 from sqlalchemy.orm import Session
 
 from webapp.adapters import passwords
@@ -187,19 +187,17 @@ _VISIT_OF_SUBSCRIPTION = (
 
 def visit(
     session: Session, token: str, subscription_id: uuid.UUID | None, *, idle: timedelta, now: datetime
-) -> Row[Any] | None:
+) -> Row[*tuple[Any, ...]] | None:
     """Who comes with this token and, when the URL names a subscription, their role in its account: one statement.
 
     None for a token that is unknown, revoked, idle for too long or past its end, and for a disabled person.
     Without membership `role` and `account_id` are None: to them, the subscription does not exist.
     """
     values: dict[str, Any] = {"token_hash": fingerprint(token)}
-    if subscription_id is None:
-        row = session.execute(_VISIT, values).one_or_none()
-    else:
-        row = session.execute(
-            _VISIT_OF_SUBSCRIPTION, values | {"subscription_id": subscription_id}
-        ).one_or_none()
+    statement: Select[*tuple[Any, ...]] = _VISIT
+    if subscription_id is not None:
+        statement, values["subscription_id"] = _VISIT_OF_SUBSCRIPTION, subscription_id
+    row: Row[*tuple[Any, ...]] | None = session.execute(statement, values).one_or_none()
     if row is None or row.revoked_at is not None or row.disabled_at is not None:
         return None
     if now >= row.expires_at or now - row.last_seen_at >= idle:

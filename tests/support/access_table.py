@@ -1,0 +1,74 @@
+"""Who may enter where: every address of the portal, one row each. `tests/house/test_access.py` tries them all.
+
+A new view needs a row here, written by hand from the specification and not read from the code:
+
+    Door("GET", "invoices.index", ALL_MEMBERS),
+    Door("POST", "options.save", OWNER_AND_ADMINISTRATOR, form={"version": "1"}),
+
+`subscription_id` is filled in; other parts of the address go in `values`. `answers` are the statuses that say "you
+are in", for those whose values or form are not meant to succeed.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Who(StrEnum):
+    ANONYMOUS = "anonymous"
+    STRANGER = "stranger"  # signed in, owner of another account
+    OWNER = "owner"
+    ADMINISTRATOR = "administrator"
+    VIEWER = "viewer"
+    ACCOUNTANT = "accountant"
+
+
+EVERYBODY = frozenset(Who)
+SIGNED_IN = EVERYBODY - {Who.ANONYMOUS}
+ALL_MEMBERS = frozenset({Who.OWNER, Who.ADMINISTRATOR, Who.VIEWER, Who.ACCOUNTANT})
+READERS = ALL_MEMBERS - {Who.ACCOUNTANT}
+OWNER_AND_ADMINISTRATOR = frozenset({Who.OWNER, Who.ADMINISTRATOR})
+OWNER_ONLY = frozenset({Who.OWNER})
+
+
+@dataclass(frozen=True)
+class Door:
+    method: str
+    endpoint: str
+    admitted: frozenset[Who]
+    values: dict[str, object] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict)
+    answers: frozenset[int] = frozenset({200, 302, 303, 409, 422})
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.endpoint}"
+
+
+UNKNOWN_LINK = frozenset({410})
+
+DOORS = (
+    # Arriving
+    Door("GET", "account.home", EVERYBODY),
+    Door("GET", "account.login", EVERYBODY),
+    Door("POST", "account.sign_in", EVERYBODY),
+    Door("POST", "account.logout", SIGNED_IN),
+    # Links by mail
+    Door("GET", "account.ask_sign_in_link", EVERYBODY),
+    Door("POST", "account.mail_sign_in_link", EVERYBODY),
+    Door("GET", "account.sign_in_link", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    Door("POST", "account.use_sign_in_link", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    Door("GET", "account.reset", EVERYBODY),
+    Door("POST", "account.mail_reset_link", EVERYBODY),
+    Door("GET", "account.choose_password", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    Door("POST", "account.set_password", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    # One's own pages; a session that is not one's own does not exist
+    Door("GET", "account.sessions", SIGNED_IN),
+    Door("POST", "account.end_session", SIGNED_IN, {"session_id": 0}, answers=frozenset({404})),
+    Door("POST", "account.end_other_sessions", SIGNED_IN),
+    Door("GET", "account.preferences", SIGNED_IN),
+    Door("POST", "account.save_preferences", SIGNED_IN),
+    Door("GET", "account.password", SIGNED_IN),
+    Door("POST", "account.change_password", SIGNED_IN),
+    Door("POST", "account.set_language", EVERYBODY, form={"language": "nl"}),
+    Door("POST", "account.set_price_display", SIGNED_IN, form={"price_display": "tvac"}),
+    Door("GET", "account.accounts", SIGNED_IN),
+)

@@ -1,0 +1,303 @@
+"""Who is signed in, and the decorator that says who may enter.
+
+The truth is one row of `login_sessions`, found by the token in the browser's cookie: one statement per request
+gives the person and, when the address names a subscription, their role in its account. Every view states what it
+asks for with `@requires(May.X)`; a view that says nothing is closed.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, ParamSpec
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, g, make_response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import UserMixin
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import Forbidden
+
+from webapp import clock
+from webapp.config import Settings
+from webapp.domain.access import Actor, May, Role, is_allowed
+from webapp.extensions import SAFE_METHODS, db, login
+from webapp.i18n import Sentence, _
+from webapp.services import people
+from webapp.transactions import own_transaction
+
+Arguments = ParamSpec("Arguments")
+log = logging.getLogger(__name__)
+
+# What the 403 page says: who can, since the reader cannot.
+WHO_MAY: dict[May, Sentence] = {
+    May.READ_SUBSCRIPTION: _(
+        "Le rôle de comptable ouvre les factures et les coordonnées de facturation. Pour voir le reste, "
+        "demandez au propriétaire un autre rôle."
+    ),
+    May.CHANGE_OPTIONS: _("Seuls le propriétaire et les administrateurs peuvent changer les options."),
+    May.CHANGE_ESTABLISHMENTS: _(
+        "Seuls le propriétaire et les administrateurs peuvent changer les établissements."
+    ),
+    May.CHANGE_PLAN: _("Seul le propriétaire peut changer de formule."),
+    May.CHANGE_PAYMENT: _("Seul le propriétaire peut changer le moyen de paiement."),
+    May.CHANGE_BILLING_DETAILS: _("Seul le propriétaire peut changer les coordonnées de facturation."),
+    May.MANAGE_USERS: _("Seul le propriétaire peut gérer les utilisateurs."),
+    May.TERMINATE: _("Seul le propriétaire peut résilier l’abonnement."),
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who is here, and in which account: the facts of one request.
+
+    `role` and the account's fields are None on pages that belong to no account. On a page whose address names a
+    subscription they are set: without membership, the door has answered 404.
+    """
+
+    user_id: uuid.UUID
+    user_name: str
+    user_email: str
+    language: str | None
+    price_display: str
+    role: Role | None
+    account_id: uuid.UUID | None
+    account_name: str | None
+    account_reference: str | None
+    subscription_id: uuid.UUID | None
+    session_id: int
+    last_account_id: uuid.UUID | None
+    last_seen_at: datetime
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(kind="user", id=str(self.user_id), name=self.user_name)
+
+    @property
+    def is_to_note(self) -> bool:
+        """Whether the session's row is behind: five minutes old, or last seen in another account."""
+        other_account = self.account_id is not None and self.account_id != self.last_account_id
+        return other_account or clock.now() - self.last_seen_at >= people.SEEN_EVERY
+
+
+class RoleNeeded(Forbidden):
+    """Signed in, a member, but the role does not grant this. `sentence` says whose does."""
+
+    def __init__(self, may: May) -> None:
+        super().__init__()
+        self.sentence: Sentence = WHO_MAY.get(may, Sentence(""))
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
+    """What Flask-Login's `current_user` shows: the visit, under the names that extensions expect."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.id = str(visit.user_id)
+        self.visit = visit
+
+
+# --- For the doors ---------------------------------------------------------------------------------------------
+
+
+def requires(
+    may: May,
+) -> Callable[[Callable[Arguments, ResponseReturnValue]], Callable[Arguments, ResponseReturnValue]]:
+    """State who may enter a view. It comes right under the route, before `@commits`.
+
+    Anonymous: to the sign-in page, and back afterwards. Not a member of the account: 404, as for what does not exist.
+    A member whose role does not grant `may`: 403 with the role that does.
+    """
+
+    def decorate(view: Callable[Arguments, ResponseReturnValue]) -> Callable[Arguments, ResponseReturnValue]:
+        @wraps(view)
+        def door(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ResponseReturnValue:
+            if may is May.ANYONE:
+                return view(*args, **kwargs)
+            here = visit()
+            if here is None:
+                answer: ResponseReturnValue = login.unauthorized()
+                return answer
+            if here.role is None and (may is not May.SIGNED_IN or here.subscription_id is not None):
+                abort(404)
+            if not is_allowed(here.role, may):
+                raise RoleNeeded(may)
+            return view(*args, **kwargs)
+
+        door.requires = may  # type: ignore[attr-defined]  # read below and by the house tests
+        return door
+
+    return decorate
+
+
+def visit() -> Visit | None:
+    """Who is here, or None: found once per request, on first asking."""
+    if "visit" not in g:
+        g.visit = None  # if the database fails, the error page must not ask it again
+        g.visit = _resolve()
+    found: Visit | None = g.visit
+    return found
+
+
+def current() -> Visit:
+    """Who is here, inside a view that requires a sign-in."""
+    here = visit()
+    if here is None:
+        raise RuntimeError("auth.current() needs a view that requires a sign-in")
+    return here
+
+
+def visit_allows(may: May) -> bool:
+    """Whether the role at hand grants `may`: for presenters, which hide what would be refused."""
+    here = visit()
+    return here is not None and is_allowed(here.role, may)
+
+
+def session_ended() -> bool:
+    """Whether this browser comes back with a session that is over: the sign-in page says so."""
+    return cookie_name() in request.cookies and visit() is None
+
+
+def local_path(target: str | None) -> str | None:
+    """The path, if it stays on this site, else None: a mailed `next` must not lead anywhere else.
+
+    >>> local_path("/comptes?page=2"), local_path("//evil.test"), local_path("https://evil.test")
+    ('/comptes?page=2', None, None)
+    """
+    if not target or not target.startswith("/") or target.startswith("//"):
+        return None
+    if "\\" in target or any(ord(sign) <= 32 or ord(sign) == 127 for sign in target):
+        return None
+    parts = urlsplit(target)
+    return None if parts.scheme or parts.netloc else target
+
+
+# --- The cookie ------------------------------------------------------------------------------------------------
+
+
+def cookie_name() -> str:
+    return "__Host-session" if _settings().is_https else "session"
+
+
+def remember(response: Response, token: str) -> Response:
+    """Give the browser its token. The cookie ends with the browser; the row decides before that."""
+    response.set_cookie(
+        cookie_name(), token, path="/", httponly=True, samesite="Lax", secure=_settings().is_https
+    )
+    return response
+
+
+def forget(response: Response) -> Response:
+    """Take back the token, and ask the browser to drop all that it kept of this site."""
+    response.delete_cookie(
+        cookie_name(), path="/", httponly=True, samesite="Lax", secure=_settings().is_https
+    )
+    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    return response
+
+
+def device() -> people.Device:
+    return people.Device(
+        ip_address=request.remote_addr or "", user_agent=request.headers.get("User-Agent", "")
+    )
+
+
+def lifetime() -> people.Lifetime:
+    settings = _settings()
+    return people.Lifetime(
+        idle=timedelta(minutes=settings.session_idle_minutes),
+        absolute=timedelta(hours=settings.session_absolute_hours),
+    )
+
+
+# --- Machinery -------------------------------------------------------------------------------------------------
+
+
+def init_app(app: Flask) -> None:
+    login.request_loader(_signed_in)
+    login.unauthorized_handler(_to_sign_in)
+    app.before_request(_close_undeclared)
+    app.after_request(_note_visit)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["portal_settings"]
+    return settings
+
+
+def _resolve() -> Visit | None:
+    token = request.cookies.get(cookie_name())
+    if not token or len(token) > 100:
+        return None
+    subscription_id: uuid.UUID | None = (request.view_args or {}).get("subscription_id")
+    row = people.visit(db.session(), token, subscription_id, idle=lifetime().idle, now=clock.now())
+    if row is None:
+        return None
+    return Visit(
+        user_id=row.user_id,
+        user_name=row.full_name,
+        user_email=row.email,
+        language=row.language,
+        price_display=row.price_display,
+        role=Role(row.role) if row.role else None,
+        account_id=row.account_id,
+        account_name=row.account_name,
+        account_reference=row.account_reference,
+        subscription_id=subscription_id,
+        session_id=row.session_id,
+        last_account_id=row.last_account_id,
+        last_seen_at=row.last_seen_at,
+    )
+
+
+def _signed_in(_request: Any) -> SignedIn | None:
+    here = visit()
+    return SignedIn(here) if here is not None else None
+
+
+def _to_sign_in() -> Response:
+    """To the sign-in page and back. htmx gets 401 with the address, so that no sign-in form lands in a fragment."""
+    page = _page_at_hand()
+    address = url_for("account.login", next=page) if page and page != "/" else url_for("account.login")
+    if request.headers.get("HX-Request") == "true":
+        response = Response(status=401)
+        response.headers["HX-Redirect"] = address
+        return response
+    return make_response(redirect(address, 302 if request.method in SAFE_METHODS else 303))
+
+
+def _page_at_hand() -> str | None:
+    """The page to come back to: the one asked for, or for a form and a fragment the one that held it."""
+    if request.method in SAFE_METHODS and request.headers.get("HX-Request") != "true":
+        return local_path(request.full_path.rstrip("?"))
+    shown = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    if shown.netloc != request.host:
+        return None
+    return local_path(shown.path + (f"?{shown.query}" if shown.query else ""))
+
+
+def _close_undeclared() -> None:
+    """A view that does not say who may enter lets nobody in."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if view is not None and not hasattr(view, "requires"):
+        log.error("%s does not state who may enter: add @requires", request.endpoint)
+        abort(403)
+
+
+def _note_visit(response: Response) -> Response:
+    """Keep when the session was last used: at most every five minutes, after the page is made.
+
+    A GET changes nothing that anybody sees; this bookkeeping has its own short transaction, and a page is shown even
+    if the database cannot keep it. A streamed answer still reads, so it is left alone.
+    """
+    here: Visit | None = g.get("visit")
+    if here is None or response.is_streamed or not here.is_to_note:
+        return response
+    try:
+        db.session.rollback()  # what the door wanted to keep is committed; SQLite has one writer
+        with own_transaction() as session:
+            people.note_visit(session, here.session_id, here.account_id, now=clock.now())
+    except OperationalError as error:
+        log.warning("the last visit could not be noted: %s", error.orig)
+    return response
