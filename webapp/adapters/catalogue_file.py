@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from webapp.adapters.yaml_file import BrokenFile, Document, Entry
 from webapp.domain.catalogue import (
@@ -179,6 +179,8 @@ class _Reading:
                 )
             item.close()
             tiers.append(tier)
+        if not tiers and isinstance(entry.fields.get("establishments"), SequenceNode):
+            entry.complain("establishments", _("La liste est vide. Attendu : au moins une tranche."))
         return tuple(tiers)
 
     def option(self, entry: Entry) -> CatalogueOption:

@@ -290,12 +290,13 @@ class Entry:
         if required and name not in self.fields:
             self._field(name, True, _("une liste"))
         found = []
-        for index, (path, node) in enumerate(self._items(name, scalars=False)):
-            entry = Entry(self.document, node, path)  # type: ignore[arg-type]
-            named = entry.fields.get(label)
-            shown = named.value if isinstance(named, ScalarNode) and CODE.fullmatch(named.value) else index
-            entry.path = f"{self.at(name)}[{shown}]"
-            found.append(entry)
+        for index, (_path, node) in enumerate(self._items(name, scalars=False)):
+            assert isinstance(node, MappingNode)
+            named = [value for key, value in node.value if isinstance(key, ScalarNode) and key.value == label]
+            shown = named[0].value if named and isinstance(named[0], ScalarNode) else ""
+            found.append(
+                Entry(self.document, node, f"{self.at(name)}[{shown if CODE.fullmatch(shown) else index}]")
+            )
         return found
 
     # How a field is fetched

@@ -320,6 +320,7 @@ class _Life:
             day,
             self.at(day),
             self.owner,
+            link="",  # its mail rests with the others
         )
 
     def pay(self) -> int:
