@@ -25,14 +25,14 @@ def wants_fragment() -> bool:
     )
 
 
-def page_or_fragment(page: str, fragments: Fragments, *, status: int = 200, **context: Any) -> Response:
+def page_or_fragment(page: str, fragments: Fragments, /, *, status: int = 200, **context: Any) -> Response:
     """The full `page`, or its `fragments` when htmx asked: the target first, then what moves with it."""
     if not wants_fragment():
         return make_response(render(page, **context), status)
     return make_response(_render(fragments, context), status)
 
 
-def done(back_to: str, fragments: Fragments, **context: Any) -> Response:
+def done(back_to: str, fragments: Fragments, /, **context: Any) -> Response:
     """After an action that succeeded: the fragments it changed, or 303 to the page without scripts."""
     if wants_fragment():
         return make_response(_render(fragments, context))

@@ -7,7 +7,16 @@ from dataclasses import replace
 from datetime import date
 from itertools import count
 
-from webapp.domain.contract import Contract, Frequency, HeldEstablishment, HeldOption, OptionKind, PlanTariff, Signature, Tier
+from webapp.domain.contract import (
+    Contract,
+    Frequency,
+    HeldEstablishment,
+    HeldOption,
+    OptionKind,
+    PlanTariff,
+    Signature,
+    Tier,
+)
 from webapp.domain.money import Money, euros
 from webapp.domain.periods import next_boundary
 from webapp.domain.pricing import Draft
@@ -27,7 +36,9 @@ _OPTIONS = {
 }
 
 
-def tariff(code: str = "pro", frequency: str = "monthly", terms: Terms = YEAR, price: Money | None = None) -> PlanTariff:
+def tariff(
+    code: str = "pro", frequency: str = "monthly", terms: Terms = YEAR, price: Money | None = None
+) -> PlanTariff:
     rank, amount, included = _PLANS[code]
     often = Frequency(frequency)
     times = _MONTHS[often]
@@ -43,7 +54,9 @@ def tariff(code: str = "pro", frequency: str = "monthly", terms: Terms = YEAR, p
     )
 
 
-def option(code: str, quantity: int = 1, since: date = date(2026, 3, 1), at: str | None = None, **more: object) -> HeldOption:
+def option(
+    code: str, quantity: int = 1, since: date = date(2026, 3, 1), at: str | None = None, **more: object
+) -> HeldOption:
     kind, amount, included_by, offered_by = _OPTIONS[code]
     values: dict[str, object] = {
         "id": abs(hash((code, at))) % 10_000,
@@ -51,13 +64,21 @@ def option(code: str, quantity: int = 1, since: date = date(2026, 3, 1), at: str
         "included_by": frozenset(included_by.split()),
         "offered_by": frozenset(offered_by.split()),
     }
-    return HeldOption(code=code, kind=kind, quantity=quantity, starts_on=since, establishment_id=at, **(values | more))  # type: ignore[arg-type]
+    return HeldOption(
+        code=code, kind=kind, quantity=quantity, starts_on=since, establishment_id=at, **(values | more)
+    )  # type: ignore[arg-type]
 
 
-def establishment(position: int, since: date = date(2026, 3, 1), charged_from: date | None = None, **more: object) -> HeldEstablishment:
+def establishment(
+    position: int, since: date = date(2026, 3, 1), charged_from: date | None = None, **more: object
+) -> HeldEstablishment:
     return HeldEstablishment(
-        id=f"e{position}", position=position, name=f"Adresse {position}", active_from=since,
-        charged_from=charged_from or since, **more,  # type: ignore[arg-type]
+        id=f"e{position}",
+        position=position,
+        name=f"Adresse {position}",
+        active_from=since,
+        charged_from=charged_from or since,
+        **more,  # type: ignore[arg-type]
     )
 
 
@@ -91,7 +112,14 @@ class Ledger:
             self.total += line.net
             if line.root_id is None:
                 billed = BilledLine(
-                    next(self._ids), line.key, line.unit, line.quantity, line.service, line.whole, line.net, line.vat
+                    next(self._ids),
+                    line.key,
+                    line.unit,
+                    line.quantity,
+                    line.service,
+                    line.whole,
+                    line.net,
+                    line.vat,
                 )
                 self._lines.append((billed, changed_on))
             else:

@@ -35,7 +35,12 @@ def brasserie_du_parc() -> Contract:
         tariff("pro"),
         starts_on=date(2026, 3, 1),
         paid_until=date(2026, 12, 1),
-        options=(option("emails", 4), option("booking", at="e1"), option("booking", at="e2"), option("signage")),
+        options=(
+            option("emails", 4),
+            option("booking", at="e1"),
+            option("booking", at="e2"),
+            option("signage"),
+        ),
         establishments=(
             establishment(1),
             establishment(2),
@@ -84,7 +89,10 @@ def test_an_upgrade_keeps_the_commitment_and_the_billing_day():
 def test_a_cheaper_plan_waits_for_the_end_of_the_commitment():
     held, ledger = billed(brasserie_du_parc())
     downgrade = change(tariff("essentiel"), ledger, held)
-    assert (downgrade.timing.reason, downgrade.timing.effective_on) == (Reason.CHEAPER_COMMITTED, date(2027, 3, 1))
+    assert (downgrade.timing.reason, downgrade.timing.effective_on) == (
+        Reason.CHEAPER_COMMITTED,
+        date(2027, 3, 1),
+    )
     assert downgrade.due_now.lines == ()
     assert downgrade.contract_after.tariff.plan_code == "pro"
     later = downgrade.contract_after.on(date(2027, 3, 1))
@@ -143,7 +151,10 @@ def test_coming_back_the_same_day_lands_on_zero():
     assert ledger.total == before + euros("23.00")
     back = confirmed(tariff("pro"), ledger, premium)
     assert ledger.total == before
-    assert (back.tariff.plan_code, change(tariff("premium"), ledger, back).due_now.net) == ("pro", euros("23.00"))
+    assert (back.tariff.plan_code, change(tariff("premium"), ledger, back).due_now.net) == (
+        "pro",
+        euros("23.00"),
+    )
 
 
 def test_a_second_upgrade_the_same_day_shows_only_the_difference():

@@ -15,6 +15,7 @@ from webapp.services import billing, contracts, invoicing, payments, scheduling,
 from webapp.services.subscriptions import ConfirmedChange, NewOption
 
 TODAY = date(2026, 11, 16)
+LINK = "http://localhost/abonnements/1"
 
 
 def confirm(
@@ -22,7 +23,7 @@ def confirm(
 ) -> ConfirmedChange:
     preview = subscriptions.preview_plan(session, subscription_id, plan, frequency, today)
     return subscriptions.change_plan(
-        session, subscription_id, plan, frequency, preview.fingerprint, today, noon(today), CLAIRE
+        session, subscription_id, plan, frequency, preview.fingerprint, today, noon(today), CLAIRE, LINK
     )
 
 
@@ -89,7 +90,7 @@ def test_a_stale_preview_is_refused_and_nothing_is_written(session):
     before = total_billed(session, signed.account_id)
     with pytest.raises(StalePreview):
         subscriptions.change_plan(
-            session, signed.id, "premium", "monthly", preview.fingerprint, TODAY, noon(TODAY), CLAIRE
+            session, signed.id, "premium", "monthly", preview.fingerprint, TODAY, noon(TODAY), CLAIRE, LINK
         )
     assert total_billed(session, signed.account_id) == before
 
@@ -100,7 +101,15 @@ def test_a_preview_of_yesterday_is_stale(session):
     tomorrow = date(2026, 11, 17)
     with pytest.raises(StalePreview):
         subscriptions.change_plan(
-            session, signed.id, "premium", "monthly", preview.fingerprint, tomorrow, noon(tomorrow), CLAIRE
+            session,
+            signed.id,
+            "premium",
+            "monthly",
+            preview.fingerprint,
+            tomorrow,
+            noon(tomorrow),
+            CLAIRE,
+            LINK,
         )
 
 

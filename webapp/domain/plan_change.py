@@ -77,6 +77,7 @@ class PlanChange:
     due_now: Draft  # no line when nothing changes hands today
     next_before: Draft | None  # the next invoice if nothing changed
     next_after: Draft | None
+    settled: Draft | None  # a whole period once the new plan is in force: "then, each month"
     options_ending: tuple[HeldOption, ...]  # not offered by the new plan
     options_included: tuple[HeldOption, ...]  # paid until now, free with the new plan
     options_charged: tuple[HeldOption, ...]  # free until now, paid with the new plan
@@ -128,6 +129,7 @@ def change_of_plan(
         due_now=due_now,
         next_before=period_draft(contract, vat),
         next_after=period_draft(after, vat),
+        settled=_settled(after, when.effective_on, vat),
         options_ending=ending,
         options_included=tuple(
             each
@@ -140,6 +142,13 @@ def change_of_plan(
             if plan_before in each.included_by and tariff.plan_code not in each.included_by
         ),
     )
+
+
+def _settled(after: Contract, effective_on: date, vat: VatRate) -> Draft | None:
+    """The first whole period under the new plan, with every change scheduled before it."""
+    first = max(effective_on, after.signature.billed_until)
+    later = after.on(first)
+    return period_draft(replace(later, signature=replace(later.signature, billed_until=first)), vat)
 
 
 def _is_leaving(contract: Contract, option: HeldOption) -> bool:

@@ -12,16 +12,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.access import Actor
-from webapp.domain.contract import ChangeKind, PlanTariff
+from webapp.domain.contract import ChangeKind, Frequency, PlanTariff
 from webapp.domain.plan_change import PlanChange, change_of_plan
 from webapp.domain.pricing import Draft, DraftLine, period_draft
 from webapp.domain.proration import BilledLine, as_billed
-from webapp.domain.refusals import ContactPartner, PlanNotForSale, StalePreview
+from webapp.domain.refusals import ContactPartner, PlanNotForSale, Refusal, StalePreview
 from webapp.models.catalogue import Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
-from webapp.services import audit, billing, catalogue, contracts, invoicing, scheduling
+from webapp.services import audit, billing, catalogue, contracts, invoicing, notices, scheduling
 from webapp.services.contracts import Situation, signature_facts
+from webapp.services.wording import text
 
 CHANGE_PLAN = "change_plan"  # the action, as a reseller's policy names it
 
@@ -189,6 +190,43 @@ def preview_plan(
     return PlanPreview(situation, change, arrears)
 
 
+@dataclass(frozen=True, slots=True)
+class PlanChoice:
+    """A plan as this account may choose it: what the change would be, or why not."""
+
+    offer: catalogue.PlanOffer
+    tariff: PlanTariff
+    change: PlanChange | None
+    refusal: Refusal | None
+    is_current: bool
+
+
+def plan_choices(
+    session: Session, situation: Situation, frequency: Frequency, today: date
+) -> list[PlanChoice]:
+    """Every plan on sale at `frequency`, lowest first, each worked out for this account as its preview will be."""
+    offers = for_sale(session, situation, today)
+    billed = contracts.billed_lines(session, situation.subscription_id, today, since=today)
+    situation, billed, _arrears = caught_up(situation, billed, today)
+    signed = situation.contract.tariff
+    sold = contracts.tariffs(session, [price.id for offer in offers for price in offer.prices])
+    choices = []
+    for offer in offers:
+        price = next((price for price in offer.prices if price.frequency == frequency), None)
+        if price is None:
+            continue
+        is_current = (signed.plan_code, signed.frequency) == (offer.code, frequency)
+        tariff = signed if is_current else sold[price.id][0]
+        change, refusal = None, None
+        try:
+            ensure_self_service(situation, CHANGE_PLAN)
+            change = change_of_plan(situation.contract, tariff, billed, today, situation.customer.vat)
+        except Refusal as refused:
+            refusal = refused
+        choices.append(PlanChoice(offer, tariff, change, refusal, is_current))
+    return choices
+
+
 def caught_up(
     situation: Situation, billed: list[BilledLine], today: date
 ) -> tuple[Situation, list[BilledLine], tuple[Draft, ...]]:
@@ -209,6 +247,31 @@ def caught_up(
     return replace(situation, contract=contract.on(today)), billed, tuple(arrears)
 
 
+def options_on_sale(session: Session, situation: Situation, today: date) -> list[catalogue.OptionOffer]:
+    partner = situation.partner
+    return catalogue.options_for_sale(session, partner.id if partner else None, today, situation.currency)
+
+
+def features_of(session: Session, tariff: PlanTariff) -> Mapping[str, Any]:
+    """What the plan version of a tariff includes, by feature code: true, false, or texts."""
+    statement = select(PlanVersion.features).join(PlanPrice, PlanPrice.plan_version_id == PlanVersion.id)
+    found: Mapping[str, Any] = session.scalars(statement.where(PlanPrice.id == tariff.price_id)).one()
+    return found
+
+
+def names_by_code(session: Session, subscription_id: uuid.UUID, locale: str) -> dict[str, str]:
+    """The names of plans and of the options in use, by code, for the sentence of a refusal."""
+    situation = contracts.load(session, subscription_id)
+    plans = {code: str(texts[locale]) for code, texts in plan_names(session).items()}
+    return plans | {code: str(words.names[locale]) for code, words in situation.options.items()}
+
+
+def document(session: Session, subscription_id: uuid.UUID, number: str) -> Invoice | None:
+    """A document of this subscription by its number."""
+    statement = select(Invoice).where(Invoice.subscription_id == subscription_id, Invoice.number == number)
+    return session.scalars(statement).first()
+
+
 def plan_names(session: Session) -> dict[str, Mapping[str, Any]]:
     """The latest name of every plan ever sold, by code."""
     rows = session.execute(
@@ -216,7 +279,7 @@ def plan_names(session: Session) -> dict[str, Mapping[str, Any]]:
         .join(PlanVersion, PlanVersion.plan_id == Plan.id)
         .order_by(PlanVersion.number)
     )
-    return {code: names for code, names in rows}
+    return {row.code: row.names for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +300,12 @@ def change_plan(
     today: date,
     now: datetime,
     actor: Actor,
+    link: str,
 ) -> ConfirmedChange:
     """Confirm a change of plan: exactly what was previewed, or StalePreview and nothing (P1). Flushes.
 
     Periods due are billed first. What is due is issued, the plan is signed or scheduled, a former scheduled plan is
-    replaced (P6), and the account is told by mail.
+    replaced (P6), and the owners are told by mail, with the `link` to the subscription.
     """
     subscription = scheduling.lock(session, subscription_id)
     preview = preview_plan(session, subscription_id, plan_code, frequency, today)
@@ -254,9 +318,9 @@ def change_plan(
         if preview.change.due_now.total != previewed:
             raise StalePreview()
     change, situation = preview.change, preview.situation
-    document = None
+    issued = None
     if change.due_now.lines:
-        document = invoicing.issue(session, change.due_now, situation, "plan_change", today, now)
+        issued = invoicing.issue(session, change.due_now, situation, "plan_change", today, now)
     before = situation.contract.signature
     _remember_the_morning(subscription, situation, today)
     scheduling.write_signature(session, subscription, change.contract_after.signature)
@@ -283,12 +347,32 @@ def change_plan(
             "frequency": change.tariff.frequency.value,
             "effective_on": change.timing.effective_on.isoformat(),
             "due_cents": change.due_now.total.cents,
-            "document": document.number if document else None,
+            "document": issued.number if issued else None,
         },
         now,
     )
+    notices.tell_owners(
+        session,
+        situation.customer,
+        "plan_changed",
+        now,
+        lambda language: {
+            "plan_before": text(situation.plans[before.tariff.plan_code], language),
+            "plan_after": text(situation.plans[change.tariff.plan_code], language),
+        },
+        effective_on=change.timing.effective_on,
+        is_now=change.is_now,
+        document=_as_told(issued),
+        link=link,
+    )
     session.flush()
-    return ConfirmedChange(preview, document, scheduled_id)
+    return ConfirmedChange(preview, issued, scheduled_id)
+
+
+def _as_told(issued: Invoice | None) -> dict[str, Any] | None:
+    if issued is None:
+        return None
+    return {"number": issued.number, "cents": issued.total_cents, "currency": issued.currency}
 
 
 def _remember_the_morning(subscription: Subscription, situation: Situation, today: date) -> None:

@@ -1,0 +1,7 @@
+"""A subscription: its overview, and changing its plan."""
+
+from flask import Blueprint
+
+bp = Blueprint("subscriptions", __name__, url_prefix="/abonnements/<uuid:subscription_id>")
+
+from webapp.blueprints.subscriptions import plan_change  # noqa: E402, F401  # the routes register on `bp`
