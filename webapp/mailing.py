@@ -2,6 +2,7 @@
 
 import click
 from flask import Flask, Response, after_this_request, current_app
+from flask.cli import with_appcontext
 
 from webapp import clock
 from webapp.adapters.mail import mailer_for
@@ -50,6 +51,7 @@ def send_what_was_queued() -> None:
 
 
 @click.command("send-mail")
+@with_appcontext
 def send_mail() -> None:
     """Send the mails that wait, those that failed included. Meant for a timer, every few minutes."""
     round_ = deliver(retry=True)

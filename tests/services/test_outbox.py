@@ -224,4 +224,5 @@ def test_the_command_sends_what_waits(app: Flask, session: Session) -> None:
     queued(session)
     session.commit()
     result = app.test_cli_runner().invoke(args=["send-mail"])
+    assert result.exception is None, result.exception
     assert result.output == "1 sent, 0 to be tried again, 0 given up\n"
