@@ -115,10 +115,11 @@ def shoot(
         name = kind(path).strip("/").replace("/", "-").replace("?", "--") or "accueil"
         if wanted and not any(each in name for each in wanted):
             continue
+        page.goto(address + path)
+        page.evaluate("document.fonts.ready")
         for width, scheme in LOOKS:
             page.set_viewport_size({"width": width, "height": 900 if width > 600 else 844})
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.goto(address + path, wait_until="networkidle")
             file = FOLDER / f"{width}-{scheme}" / f"{name}.{language}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=file, full_page=True)
