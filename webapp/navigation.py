@@ -53,18 +53,33 @@ PLACES = (
         on_phone_bar=False,
     ),
 )
+# Pages that belong to no subscription: the same frame holds what belongs to the person.
+OWN_PLACES = (
+    Place("account.accounts", "store", _("Vos comptes"), May.SIGNED_IN, short_label=_("Comptes")),
+    Place("account.preferences", "settings", _("Préférences"), May.SIGNED_IN),
+    Place("account.sessions", "monitor", _("Sessions ouvertes"), May.SIGNED_IN, short_label=_("Sessions")),
+)
 
 
 def links(visit: Visit | None) -> list[Link]:
-    """What this visitor may open, in order; nothing while no subscription is looked at."""
-    if visit is None or visit.subscription_id is None:
+    """What this visitor may open from here, in order; nothing when nobody is signed in."""
+    if visit is None:
         return []
+    if visit.subscription_id is None:
+        return [
+            Link(place, url_for(place.endpoint), place.endpoint == request.endpoint)
+            for place in _open(OWN_PLACES, visit)
+        ]
     return [
         Link(
             place,
             url_for(place.endpoint, subscription_id=visit.subscription_id),
             is_current=request.blueprint == place.endpoint.partition(".")[0],
         )
-        for place in PLACES
-        if place.endpoint in current_app.view_functions and is_allowed(visit.role, place.may)
+        for place in _open(PLACES, visit)
     ]
+
+
+def _open(places: tuple[Place, ...], visit: Visit) -> list[Place]:
+    built = current_app.view_functions
+    return [place for place in places if place.endpoint in built and is_allowed(visit.role, place.may)]
