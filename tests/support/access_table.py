@@ -71,4 +71,9 @@ DOORS = (
     Door("POST", "account.set_language", EVERYBODY, form={"language": "nl"}),
     Door("POST", "account.set_price_display", SIGNED_IN, form={"price_display": "tvac"}),
     Door("GET", "account.accounts", SIGNED_IN),
+    # Changing plan: everybody who reads the subscription compares, the owner alone goes further
+    Door("GET", "subscriptions.plans", READERS),
+    Door("GET", "subscriptions.preview_plan", OWNER_ONLY, {"plan_code": "premium"}),
+    Door("POST", "subscriptions.change_plan", OWNER_ONLY, {"plan_code": "premium"}),
+    Door("GET", "subscriptions.plan_changed", READERS),
 )
