@@ -5,6 +5,7 @@ import re
 import pytest
 
 from webapp import create_app
+from webapp.extensions import db
 
 
 def test_the_content_policy_allows_our_own_files_and_nothing_inline(client):
@@ -43,6 +44,8 @@ def test_https_is_remembered_and_keeps_its_cookies_to_itself(settings):
 
     app = create_app(replace(settings, base_url="https://abonnement.example.be"))
     answer = app.test_client().get("/nulle-part", base_url="https://abonnement.example.be")
+    with app.app_context():
+        db.engine.dispose()  # a second application on the same file must not keep it open
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
     for cookie in answer.headers.getlist("Set-Cookie"):
         assert cookie.startswith("__Host-")
