@@ -17,7 +17,6 @@ from webapp.domain.access import Role
 from webapp.i18n import LANGUAGES
 from webapp.rendering import render
 
-
 SUBSCRIPTION = uuid.UUID(int=1)
 
 
