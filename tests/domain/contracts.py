@@ -92,7 +92,7 @@ def contract(
 ) -> Contract:
     plan = plan or tariff()
     until = paid_until or next_boundary(starts_on, starts_on, plan.frequency.months)
-    signature = Signature(plan, starts_on, until, Commitment(starts_on, plan.terms))
+    signature = Signature(plan, starts_on, until, Commitment(starts_on, plan.terms), starts_on)
     at = (establishment(1, since=starts_on),) if establishments is None else establishments
     return Contract(starts_on, signature, options, at, **more)  # type: ignore[arg-type]
 

@@ -51,7 +51,7 @@ def test_the_next_invoice_shown_is_the_one_the_run_issues(session):
         options=[NewOption("emails", 4), NewOption("booking", at=2)],
         billed_through=TODAY,
     )
-    shown = subscriptions.next_invoice(contracts.load(session, signed.id), TODAY)
+    shown = subscriptions.next_invoice(session, contracts.load(session, signed.id), TODAY)
     [issued] = billing.bill_due(session, signed.id, date(2026, 12, 1), noon(date(2026, 12, 1)))
     assert (issued.net_cents, issued.vat_cents) == (shown.net.cents, shown.vat.cents)
     assert [line.net_cents for line in issued.lines] == [line.net.cents for line in shown.lines]

@@ -85,6 +85,10 @@ class HeldOption:
     establishment_id: str | None = None
     included_by: frozenset[str] = frozenset()
     offered_by: frozenset[str] = frozenset()
+    version_id: int = 0  # of the catalogue, whose terms and texts were taken
+    once: Money | None = None  # the price of a one-off option
+    chosen_on: date | None = None  # the day somebody chose it; a further choice that day rewrites it (M5)
+    replaces_id: int | None = None  # what it was that morning, if anything
 
     def unit_under(self, tariff: PlanTariff) -> Money:
         """Free when the plan includes it (O6). Raises KeyError when it is not sold under this tariff."""
@@ -129,13 +133,15 @@ class HeldEstablishment:
 class Signature:
     """What is signed and how far it is paid: the part of a contract that a change of plan replaces.
 
-    `billed_until` is the first day not yet invoiced: a boundary counted from `anchor_on`.
+    `billed_until` is the first day not yet invoiced: a boundary counted from `anchor_on`. `settled_on` is the last
+    monthly renewal whose establishments are settled; later ones, inside a paid year, are still to come (E1).
     """
 
     tariff: PlanTariff
     anchor_on: date
     billed_until: date
     commitment: Commitment
+    settled_on: date
 
     @property
     def frequency(self) -> Frequency:
@@ -238,6 +244,20 @@ class Contract:
         """The next monthly boundary after `day`, on annual billing too: new establishments are charged from there."""
         return next_boundary(self.signature.anchor_on, day, 1)
 
+    def renewals_to_settle(self) -> list[date]:
+        """Monthly renewals inside the paid year at which an establishment begins or ends to be charged (E1, M10)."""
+        signature = self.signature
+        edges = {each.charged_from for each in self.establishments}
+        edges |= {each.charged_until for each in self.establishments if each.charged_until is not None}
+        return sorted(edge for edge in edges if signature.settled_on < edge < signature.billed_until)
+
+    def next_due_on(self) -> date | None:
+        """The first day on which there is something to bill or to apply; None once the contract has ended."""
+        if self.ended_on is not None:
+            return None
+        changes = [change.effective_on for change in self.changes]
+        return min([self.signature.billed_until, *changes, *self.renewals_to_settle()])
+
     def termination(self) -> ScheduledChange | None:
         return next((change for change in self.changes if change.kind is ChangeKind.TERMINATION), None)
 
@@ -294,13 +314,14 @@ class Contract:
                 commitment = started
         anchor = day if to_annual else signature.anchor_on
         billed_until = next_boundary(day, day, 12) if to_annual else signature.billed_until
+        settled_on = day if to_annual else signature.settled_on
         options = tuple(
             replace(option, ends_on=day)
             if option.is_in_use_on(day) and not option.is_sold_under(tariff)
             else option
             for option in self.options
         )
-        return replace(self, signature=Signature(tariff, anchor, billed_until, commitment), options=options)
+        return replace(self, signature=Signature(tariff, anchor, billed_until, commitment, settled_on), options=options)
 
     def options_until(self, end: date) -> tuple[HeldOption, ...]:
         """The options with every scheduled change before `end` written into their dates."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, PlanTariff, ScheduledChange
 from webapp.domain.periods import boundary_on_or_after
 from webapp.domain.pricing import Draft, monthly_price, period_draft
-from webapp.domain.proration import BilledLine, settlement
+from webapp.domain.proration import BilledLine, settlement, upcoming, with_draft
 from webapp.domain.refusals import OptionsNotOffered, SamePlan, SubscriptionEnded, TerminationPending
 from webapp.domain.vat import VatRate
 
@@ -127,8 +127,8 @@ def change_of_plan(
         contract_before=contract,
         contract_after=after,
         due_now=due_now,
-        next_before=period_draft(contract, vat),
-        next_after=period_draft(after, vat),
+        next_before=upcoming(contract, billed, vat),
+        next_after=upcoming(after, with_draft(billed, due_now), vat),
         settled=_settled(after, when.effective_on, vat),
         options_ending=ending,
         options_included=tuple(

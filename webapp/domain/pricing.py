@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
-from webapp.domain.contract import Contract
+from webapp.domain.contract import Contract, OptionKind
 from webapp.domain.money import Money, total
 from webapp.domain.periods import Period
 from webapp.domain.vat import VatGroup, VatRate, vat_groups
@@ -122,6 +122,19 @@ def charge_line(charge: Charge, vat: VatRate) -> DraftLine:
     return DraftLine(charge.key, charge.unit, charge.quantity, charge.service, charge.whole, charge.net, vat)
 
 
+def one_off_charges(contract: Contract, day: date) -> list[Charge]:
+    """One-off options added on `day`: charged once, that day (O3)."""
+    once = Period(day, day + timedelta(days=1))
+    return [
+        Charge(Item("one_off", option.code), option.once, option.quantity, once, once)
+        for option in contract.options
+        if option.kind is OptionKind.ONE_OFF
+        and option.starts_on == day
+        and option.once
+        and contract.plan_code not in option.included_by
+    ]
+
+
 def period_draft(contract: Contract, vat: VatRate) -> Draft | None:
     """The invoice of the first period not yet invoiced, scheduled changes up to its start applied (B1).
 
@@ -147,12 +160,6 @@ def monthly_price(contract: Contract, day: date) -> Fraction:
     ]
     units += [option.unit_under(contract.tariff) * option.quantity for option in contract.options_on(day)]
     return Fraction(total(units, contract.tariff.price.currency).cents, contract.frequency.months)
-
-
-def one_off_charge(option_code: str, unit: Money, day: date) -> Charge:
-    """A one-off option is charged once, on the day it is added (O3)."""
-    once = Period(day, day + timedelta(days=1))
-    return Charge(Item("one_off", option_code), unit, 1, once, once)
 
 
 class LineGroup(NamedTuple):

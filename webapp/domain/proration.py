@@ -8,14 +8,14 @@ nothing that cancels out is ever shown.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 
 from webapp.domain.contract import Contract
 from webapp.domain.money import Money, total
 from webapp.domain.periods import Period
-from webapp.domain.pricing import Charge, Draft, DraftLine, Item, charge_line, recurring_charges
+from webapp.domain.pricing import Charge, Draft, DraftLine, Item, charge_line, one_off_charges, period_draft, recurring_charges
 from webapp.domain.vat import VatRate
 
 
@@ -119,10 +119,10 @@ def settlement(contract: Contract, billed: Sequence[BilledLine], on: date, vat: 
     nothing changes hands. Amounts given back never exceed what is left of their line (M6).
     """
     whole = contract.signature.paid_period
-    wanted = recurring_charges(contract, on, whole)
+    wanted = [*recurring_charges(contract, on, whole), *one_off_charges(contract, on)]
     mornings = [line for line in billed if not line.is_of_today and line.key.item != "one_off"]
     target = _target(wanted, mornings, on, vat)
-    evening = [line for line in billed if line.is_of_today and line.key.item != "one_off" and line.left]
+    evening = [line for line in billed if line.is_of_today and line.left]
     lines = [
         *_charges_after(target.charges, evening),
         *_given_back_after(target.given_back, mornings, evening),
@@ -240,19 +240,32 @@ def _given_back_after(
     return [*wanted.values(), *lines]
 
 
-def as_billed(draft: Draft, first_id: int) -> list[BilledLine]:
-    """The charges of a draft as if it had been issued, numbered down from `first_id`: for looking ahead."""
-    return [
-        BilledLine(
-            first_id - number,
-            line.key,
-            line.unit,
-            line.quantity,
-            line.service,
-            line.whole,
-            line.net,
-            line.vat,
+def upcoming(contract: Contract, billed: Sequence[BilledLine], vat: VatRate) -> Draft | None:
+    """The next document that the billing run will issue: the next period, or before it, inside a paid year, the
+    monthly renewal at which an establishment begins or ends to be charged (E1, M10). None when the contract ends
+    before. Changes scheduled up to that day are applied."""
+    for renewal in contract.renewals_to_settle():
+        draft = settlement(contract.on(renewal), billed, renewal, vat)
+        if draft.lines:
+            return draft
+    return period_draft(contract, vat)
+
+
+def with_draft(billed: Sequence[BilledLine], draft: Draft) -> list[BilledLine]:
+    """What will be billed once `draft` is issued: for looking ahead. The new lines have negative ids."""
+    first = min([0, *(line.id for line in billed)]) - 1
+    corrections: dict[int, list[Correction]] = {}
+    charges = []
+    for line in draft.lines:
+        if line.root_id is not None:
+            corrections.setdefault(line.root_id, []).append(Correction(line.net, line.service, is_of_today=False))
+            continue
+        charges.append(
+            BilledLine(
+                first - len(charges), line.key, line.unit, line.quantity, line.service, line.whole, line.net, line.vat
+            )
         )
-        for number, line in enumerate(draft.lines)
-        if line.root_id is None
+    corrected = [
+        replace(line, corrections=(*line.corrections, *corrections.get(line.id, ()))) for line in billed
     ]
+    return [*corrected, *charges]

@@ -112,3 +112,73 @@ class OptionKindFixed(Refusal):
 
     option_code: str
     kind: str
+
+
+@dataclass(eq=False)
+class UnknownOption(Refusal):
+    """No such option, or not at such a place: a forged or outdated form."""
+
+    option_code: str
+
+
+@dataclass(eq=False)
+class OptionNotOffered(Refusal):
+    """The plan in force does not sell this option (O6)."""
+
+    option_code: str
+    plan_code: str
+
+
+@dataclass(eq=False)
+class OptionAlreadyIncluded(Refusal):
+    """The plan already includes this option: there is nothing to buy (O6)."""
+
+    option_code: str
+
+
+@dataclass(eq=False)
+class QuantityOutOfRange(Refusal):
+    """A quantity outside what the catalogue allows; both bounds are in range."""
+
+    option_code: str
+    least: int
+    most: int
+
+
+@dataclass(eq=False)
+class OptionRequires(Refusal):
+    """An option asked for needs another one, which is not held (O6)."""
+
+    option_code: str
+    needed_code: str
+
+
+@dataclass(eq=False)
+class OptionRequired(Refusal):
+    """An option to remove is needed by another one that stays (O6)."""
+
+    option_code: str
+    by: str
+
+
+@dataclass(eq=False)
+class OptionExcluded(Refusal):
+    """Two options that do not go together (O6)."""
+
+    option_code: str
+    other_code: str
+
+
+@dataclass(eq=False)
+class LastEstablishment(Refusal):
+    """An account keeps at least one establishment (E1, E5)."""
+
+
+@dataclass(eq=False)
+class UnknownEstablishment(Refusal):
+    """No such establishment in service: removed meanwhile, or another account's."""
+
+
+@dataclass(eq=False)
+class TooLateToUndo(Refusal):
+    """A removed establishment comes back the same day only (E5)."""

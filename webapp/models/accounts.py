@@ -79,6 +79,8 @@ class User(Base):
     password_hash: Mapped[str | None]
     language: Mapped[Code | None]  # None: the browser decides
     price_display: Mapped[Code] = mapped_column(default="htva")  # htva or tvac
+    # Staff of the operator: support, billing, catalogue or admin; None for everybody else
+    staff_role: Mapped[Code | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
 

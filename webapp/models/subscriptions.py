@@ -4,7 +4,7 @@ import uuid
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.models.accounts import Account
@@ -19,7 +19,7 @@ class Subscription(Base):
     __table_args__ = (
         CheckConstraint("frequency in ('monthly', 'annual')", name="known_frequency"),
         CheckConstraint("status in ('active', 'ended')", name="known_status"),
-        Index("ix_subscriptions_due", "status", "billed_until", "id"),
+        Index("ix_subscriptions_due", "status", "due_on", "id"),
     )
 
     id: Mapped[UuidKey]
@@ -32,6 +32,8 @@ class Subscription(Base):
     # Billing periods are counted from this signed day (B1, M1), months at a time; billed_until is one of its boundaries.
     anchor_on: Mapped[date]
     billed_until: Mapped[date]
+    settled_on: Mapped[date]  # the last monthly renewal whose establishments are settled (E1)
+    due_on: Mapped[date | None]  # the next day with something to bill or to apply: what the billing run looks for
     plan_version_id: Mapped[int] = mapped_column(ForeignKey("plan_versions.id"))
     plan_price_id: Mapped[int] = mapped_column(ForeignKey("plan_prices.id"))
     commitment_starts_on: Mapped[date]  # the notice and the renewals are counted from here
@@ -100,6 +102,9 @@ class SubscriptionOption(Base):
     quantity: Mapped[int] = mapped_column(default=1)
     starts_on: Mapped[date]
     ends_on: Mapped[date | None]  # first day without it
+    # The day somebody chose it, and the row it took over from that day: another choice the same day rewrites both (M5).
+    chosen_on: Mapped[date | None]
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("subscription_options.id"))
 
     subscription: Mapped[Subscription] = relationship(back_populates="options")
     option_version: Mapped[OptionVersion] = relationship()
@@ -127,6 +132,34 @@ class ScheduledChange(Base):
     closed_at: Mapped[datetime | None]
 
     subscription: Mapped[Subscription] = relationship(back_populates="changes")
+
+
+class Quotation(Base):
+    """An option on quotation: the client asks, staff quotes, the client accepts or declines, then it is billed (C4)."""
+
+    __tablename__ = "quotations"
+    __table_args__ = (
+        CheckConstraint("status in ('requested', 'quoted', 'accepted', 'declined')", name="known_status"),
+    )
+
+    id: Mapped[NumberKey]
+    subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    option_version_id: Mapped[int] = mapped_column(ForeignKey("option_versions.id"))
+    status: Mapped[Code] = mapped_column(default="requested")
+    description: Mapped[str] = mapped_column(Text)  # what the client asks for, in the client's words
+    requested_by: Mapped[str]
+    requested_at: Mapped[datetime]
+    answer: Mapped[str] = mapped_column(Text, default="")  # what staff offers
+    monthly_cents: Mapped[int | None]  # VAT excluded, per month; the annual price is asked for beside it
+    annual_cents: Mapped[int | None]
+    valid_until: Mapped[date | None]  # last day on which it can be accepted
+    quoted_by: Mapped[str | None]
+    quoted_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
+    closed_at: Mapped[datetime | None]
+
+    subscription: Mapped[Subscription] = relationship()
+    option_version: Mapped[OptionVersion] = relationship()
 
 
 class IdempotentReply(Base):

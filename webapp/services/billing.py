@@ -1,29 +1,68 @@
-"""Billing the periods that are due: every one once, in its order, with the changes of its day applied (B1, B5)."""
+"""Billing what is due: every period once, in its order, with the changes of its day applied (B1, B5, E1)."""
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain.pricing import period_draft
+from webapp.domain.contract import Contract
+from webapp.domain.pricing import Draft, period_draft
+from webapp.domain.proration import BilledLine, settlement
+from webapp.domain.vat import VatRate
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Subscription
 from webapp.services import contracts, invoicing, scheduling
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One day's billing: `kind` period or anniversary, its draft if anything is billed, and the contract after it."""
+
+    kind: str
+    on: date
+    draft: Draft | None
+    contract: Contract
+
+
+def next_step(contract: Contract, billed: Sequence[BilledLine], until: date, vat: VatRate) -> Step | None:
+    """The first thing to bill up to `until`, that day included; None when there is nothing, or no contract any more.
+
+    Changes scheduled up to the day of the step are applied to its contract.
+    """
+    signature = contract.signature
+    renewal = next(iter(contract.renewals_to_settle()), None)
+    on = signature.billed_until if renewal is None else renewal
+    if contract.ended_on is not None or on > until:
+        return None
+    contract = contract.on(on)
+    if contract.ended_on is not None:
+        return None
+    if renewal is not None:
+        draft = settlement(contract, billed, renewal, vat)
+        settled = replace(contract.signature, settled_on=renewal)
+        return Step("anniversary", renewal, draft, replace(contract, signature=settled))
+    period = period_draft(contract, vat)
+    if period is None:
+        return None
+    signature = replace(contract.signature, billed_until=period.period.end, settled_on=period.period.start)
+    return Step("period", period.period.start, period, replace(contract, signature=signature))
+
+
 def subscriptions_due(session: Session, on: date) -> list[uuid.UUID]:
-    """The subscriptions with a period to bill, or a change to apply, up to `on`; in the order of their due dates."""
+    """The subscriptions with something to bill or to apply up to `on`, in the order of their due dates."""
     statement = (
         select(Subscription.id)
-        .where(Subscription.status == "active", Subscription.billed_until <= on)
-        .order_by(Subscription.billed_until, Subscription.id)
+        .where(Subscription.status == "active", Subscription.due_on <= on)
+        .order_by(Subscription.due_on, Subscription.id)
     )
     return list(session.scalars(statement))
 
 
 def bill_due(session: Session, subscription_id: uuid.UUID, on: date, now: datetime) -> list[Invoice]:
-    """Issue the invoice of every period that begins up to `on` and is not billed yet, oldest first. Flushes.
+    """Issue every document due up to `on` and not issued yet, oldest first. Flushes.
 
     Scheduled changes are applied on their date first. Running it again changes nothing: `billed_until` has moved,
     and the unique key on (subscription, kind, day) would refuse.
@@ -32,19 +71,17 @@ def bill_due(session: Session, subscription_id: uuid.UUID, on: date, now: dateti
     subscription = scheduling.lock(session, subscription_id)
     while True:
         situation = contracts.load(session, subscription_id)
-        due_on = situation.contract.signature.billed_until
-        if due_on > on:
-            scheduling.apply_due(session, subscription, situation, on, now)
+        billed: list[BilledLine] = []
+        if situation.contract.renewals_to_settle():
+            billed = contracts.billed_lines(session, subscription_id, on, since=situation.contract.signature.settled_on)
+        step = next_step(situation.contract, billed, on, situation.customer.vat)
+        situation = scheduling.apply_due(session, subscription, situation, step.on if step else on, now)
+        if step is None:
             return issued
-        situation = scheduling.apply_due(session, subscription, situation, due_on, now)
-        draft = period_draft(situation.contract, situation.customer.vat)
-        if draft is None:
-            return issued
-        if draft.lines:
+        if step.draft is not None and step.draft.lines:
             issued.append(
-                invoicing.issue(
-                    session, draft, situation, "period", today=on, now=now, run_on=draft.period.start
-                )
+                invoicing.issue(session, step.draft, situation, step.kind, today=on, now=now, run_on=step.on)
             )
-        subscription.billed_until = draft.period.end
-        session.flush()
+        subscription.billed_until = step.contract.signature.billed_until
+        subscription.settled_on = step.contract.signature.settled_on
+        scheduling.touch(session, subscription, now)

@@ -359,7 +359,8 @@ def _terms(commitment_months: int, notice_count: int, notice_unit: str, renewal:
 
 def _signature(tariff: PlanTariff, row: Row[Any]) -> Signature:
     terms = _terms(row.commitment_months, row.notice_count, row.notice_unit, row.renewal)
-    return Signature(tariff, row.anchor_on, row.billed_until, Commitment(row.commitment_starts_on, terms))
+    commitment = Commitment(row.commitment_starts_on, terms)
+    return Signature(tariff, row.anchor_on, row.billed_until, commitment, row.settled_on)
 
 
 def _signature_from_json(facts: Mapping[str, Any], tariff: PlanTariff) -> Signature:
@@ -369,6 +370,7 @@ def _signature_from_json(facts: Mapping[str, Any], tariff: PlanTariff) -> Signat
         date.fromisoformat(facts["anchor_on"]),
         date.fromisoformat(facts["billed_until"]),
         Commitment(date.fromisoformat(facts["commitment_starts_on"]), terms),
+        date.fromisoformat(facts["settled_on"]),
     )
 
 
@@ -379,6 +381,7 @@ def signature_facts(signature: Signature) -> dict[str, Any]:
         "plan_price_id": signature.tariff.price_id,
         "anchor_on": signature.anchor_on,
         "billed_until": signature.billed_until,
+        "settled_on": signature.settled_on,
         "commitment_starts_on": signature.commitment.starts_on,
         "commitment_months": terms.commitment_months,
         "notice_count": terms.notice.count,
@@ -400,6 +403,10 @@ def _held_option(row: Row[Any], currency: str) -> HeldOption:
         establishment_id=row.establishment_id.hex if row.establishment_id else None,
         included_by=frozenset(row.included_by),
         offered_by=frozenset(row.offered_by),
+        version_id=row.option_version_id,
+        once=Money(row.once_cents, currency) if row.once_cents is not None else None,
+        chosen_on=row.chosen_on,
+        replaces_id=row.replaces_id,
     )
 
 

@@ -76,7 +76,7 @@ def undo(
     if change is None or change.status != "pending" or change.effective_on <= today:
         raise ChangeAlreadyDone()
     close(session, [change.id], "undone", now)
-    touch(subscription, now)
+    touch(session, subscription, now)
     facts = {"kind": change.kind, "effective_on": change.effective_on.isoformat(), **change.facts}
     audit.record(
         session, actor, subscription.account_id, "subscription.change_undone", change.kind, facts, {}, now
@@ -85,9 +85,14 @@ def undo(
     return change
 
 
-def touch(subscription: Subscription, now: datetime) -> None:
-    """Note a change of what the subscription holds; its version moves with it."""
+def touch(session: Session, subscription: Subscription, now: datetime) -> Situation:
+    """Note a change of what the subscription holds: its version moves, and the next day with something to bill."""
+    session.flush()
+    situation = contracts.load(session, subscription.id)
     subscription.changed_at = now
+    subscription.due_on = situation.contract.next_due_on()
+    session.flush()
+    return situation
 
 
 def write_signature(session: Session, subscription: Subscription, signature: Signature) -> None:
@@ -125,10 +130,7 @@ def apply_due(
             now,
         )
     close(session, [change.id for change in due], "applied", now)
-    touch(subscription, now)
-    session.flush()
-    session.expire(subscription)
-    return contracts.load(session, subscription.id)
+    return touch(session, subscription, now)
 
 
 def _write(

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from webapp.domain.access import Actor
 from webapp.domain.contract import ChangeKind, Frequency, PlanTariff
 from webapp.domain.plan_change import PlanChange, change_of_plan
-from webapp.domain.pricing import Draft, DraftLine, period_draft
-from webapp.domain.proration import BilledLine, as_billed
+from webapp.domain.pricing import Draft, DraftLine
+from webapp.domain.proration import BilledLine, upcoming, with_draft
 from webapp.domain.refusals import ContactPartner, PlanNotForSale, Refusal, StalePreview
 from webapp.models.catalogue import Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice
@@ -67,6 +67,8 @@ def sign(
         currency=tariff.price.currency,
         anchor_on=starts_on,
         billed_until=starts_on,
+        settled_on=starts_on,
+        due_on=starts_on,
         plan_version_id=price.plan_version_id,
         plan_price_id=plan_price_id,
         commitment_starts_on=starts_on,
@@ -144,9 +146,16 @@ def _line_facts(line: DraftLine) -> list[str]:
     return [*map(str, (line.key, line.unit, line.quantity, line.service, line.whole, line.net, line.vat))]
 
 
-def next_invoice(situation: Situation, today: date) -> Draft | None:
-    """The next invoice: the very draft that the billing run will issue. None when the contract ends before it."""
-    return period_draft(situation.contract, situation.customer.vat)
+def next_invoice(session: Session, situation: Situation, today: date) -> Draft | None:
+    """The next invoice: the very draft that the billing run will issue. None when the contract ends before it.
+
+    What has been billed is read only inside a paid year with an establishment that came or went: only then can a
+    document come before the next period.
+    """
+    billed: list[BilledLine] = []
+    if situation.contract.renewals_to_settle():
+        billed = contracts.billed_lines(session, situation.subscription_id, today, since=today)
+    return upcoming(situation.contract, billed, situation.customer.vat)
 
 
 def for_sale(session: Session, situation: Situation, today: date) -> list[catalogue.PlanOffer]:
@@ -236,14 +245,11 @@ def caught_up(
     """
     arrears: list[Draft] = []
     contract = situation.contract
-    while contract.ended_on is None and contract.signature.billed_until <= today:
-        contract = contract.on(contract.signature.billed_until)
-        draft = period_draft(contract, situation.customer.vat)
-        if draft is None:
-            break
-        arrears.append(draft)
-        billed = [*billed, *as_billed(draft, first_id=-1 - sum(len(each.lines) for each in arrears[:-1]))]
-        contract = replace(contract, signature=replace(contract.signature, billed_until=draft.period.end))
+    while (step := billing.next_step(contract, billed, today, situation.customer.vat)) is not None:
+        contract = step.contract
+        if step.draft is not None and step.draft.lines:
+            arrears.append(step.draft)
+            billed = with_draft(billed, step.draft)
     return replace(situation, contract=contract.on(today)), billed, tuple(arrears)
 
 
@@ -334,7 +340,7 @@ def change_plan(
             session, subscription, ChangeKind.PLAN, change.timing.effective_on, facts, actor, now
         )
         scheduled_id = scheduled.id
-    scheduling.touch(subscription, now)
+    scheduling.touch(session, subscription, now)
     audit.record(
         session,
         actor,
