@@ -354,3 +354,87 @@ def _option_kind_fixed(refusal: Any, locale: str, names: Mapping[str, str]) -> s
         code=refusal.option_code,
         kind=refusal.kind,
     )
+
+
+@_explains("UnknownOption")
+def _unknown_option(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext("Cette option n’existe pas ou n’est plus proposée. Rechargez la page.", locale)
+
+
+@_explains("OptionNotOffered")
+def _option_not_offered(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "La formule %(plan)s ne propose pas %(option)s.",
+        locale,
+        plan=names.get(refusal.plan_code, refusal.plan_code),
+        option=names.get(refusal.option_code, refusal.option_code),
+    )
+
+
+@_explains("OptionAlreadyIncluded")
+def _option_already_included(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "%(option)s est déjà comprise dans votre formule : il n’y a rien à acheter.",
+        locale,
+        option=names.get(refusal.option_code, refusal.option_code),
+    )
+
+
+@_explains("QuantityOutOfRange")
+def _quantity_out_of_range(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "%(option)s : choisissez une quantité de %(least)s à %(most)s.",
+        locale,
+        option=names.get(refusal.option_code, refusal.option_code),
+        least=refusal.least,
+        most=refusal.most,
+    )
+
+
+@_explains("OptionRequires")
+def _option_requires(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "%(option)s demande %(needed)s. Ajoutez aussi cette option.",
+        locale,
+        option=names.get(refusal.option_code, refusal.option_code),
+        needed=names.get(refusal.needed_code, refusal.needed_code),
+    )
+
+
+@_explains("OptionRequired")
+def _option_required(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "%(other)s a besoin de %(option)s. Retirez les deux, ou gardez les deux.",
+        locale,
+        other=names.get(refusal.by, refusal.by),
+        option=names.get(refusal.option_code, refusal.option_code),
+    )
+
+
+@_explains("OptionExcluded")
+def _option_excluded(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "%(option)s et %(other)s ne vont pas ensemble. Choisissez l’une des deux.",
+        locale,
+        option=names.get(refusal.option_code, refusal.option_code),
+        other=names.get(refusal.other_code, refusal.other_code),
+    )
+
+
+@_explains("LastEstablishment")
+def _last_establishment(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Un abonnement garde au moins un établissement. Pour tout arrêter, résiliez l’abonnement.", locale
+    )
+
+
+@_explains("UnknownEstablishment")
+def _unknown_establishment(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext("Cet établissement n’est plus en service. Rechargez la page.", locale)
+
+
+@_explains("TooLateToUndo")
+def _too_late_to_undo(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
+    return gettext(
+        "Un établissement retiré ne peut être remis que le jour même. Ajoutez-le de nouveau.", locale
+    )
