@@ -6,7 +6,7 @@ Msgids are French sentences as customers read them. French has a catalogue too, 
 
 import gettext as standard_gettext
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +57,7 @@ def catalogue(locale: str) -> Catalogue:
 
 def gettext(msgid: str, locale: str, /, **values: object) -> str:
     """The sentence in `locale`, with its named placeholders `%(name)s` filled; the msgid itself when unknown."""
-    text = catalogue(locale).singles.get(msgid, msgid)
+    text = catalogue(locale).singles.get(msgid) or str(msgid)
     return text % values if values else text
 
 
@@ -213,42 +213,77 @@ class FormTranslations:
 
 # ── Refusals: the domain gives a code and facts, the sentence is made here ───────────────────────────────────────
 
+# A placeholder is the name of a fact: dates are written out, codes become the names of the catalogue.
+EXPLANATIONS: dict[str, str] = {
+    "SubscriptionEnded": _(
+        "Cet abonnement a pris fin le %(ended_on)s. Vos factures restent disponibles, mais plus rien ne peut être modifié."
+    ),
+    "SamePlan": _("C’est déjà votre formule, avec la même fréquence de facturation."),
+    "PlanNotForSale": _(
+        "Cette formule n’est pas proposée à votre compte aujourd’hui. Choisissez-en une autre."
+    ),
+    "TerminationPending": _(
+        "Une résiliation est prévue le %(effective_on)s. Annulez-la d’abord, puis changez de formule."
+    ),
+    "StalePreview": _(
+        "Quelque chose a changé depuis l’affichage de cette page. "
+        "Voici les nouveaux montants : relisez-les, puis confirmez."
+    ),
+    "KeyReused": _("Cette demande a déjà été envoyée avec d’autres choix. Rechargez la page et recommencez."),
+    "ChangeAlreadyDone": _("Ce changement n’est plus en attente : il a déjà eu lieu ou a déjà été annulé."),
+    "LinkExpired": _("Ce lien a expiré ou a déjà servi. Demandez-en un nouveau."),
+    "PublicationTooEarly": _(
+        "Une version de « %(catalogue_code)s » est déjà publiée pour le %(begins_on)s. "
+        "Choisissez ce jour-là ou un jour plus tardif."
+    ),
+    "OptionKindFixed": _(
+        "L’option « %(option_code)s » est déjà publiée comme %(kind)s. Donnez un autre code à la nouvelle option."
+    ),
+    "NothingToSave": _("Il n’y a rien à enregistrer : vos choix sont ceux qui sont en vigueur."),
+    "UnknownOption": _("Cette option n’existe pas ou n’est plus proposée. Rechargez la page."),
+    "OptionNotOffered": _("La formule %(plan_code)s ne propose pas %(option_code)s."),
+    "OptionAlreadyIncluded": _(
+        "%(option_code)s est déjà comprise dans votre formule : il n’y a rien à acheter."
+    ),
+    "QuantityOutOfRange": _("%(option_code)s : choisissez une quantité de %(least)s à %(most)s."),
+    "OptionRequires": _("%(option_code)s demande %(needed_code)s. Ajoutez aussi cette option."),
+    "OptionRequired": _("%(by)s a besoin de %(option_code)s. Retirez les deux, ou gardez les deux."),
+    "OptionExcluded": _("%(option_code)s et %(other_code)s ne vont pas ensemble. Choisissez l’une des deux."),
+    "LastEstablishment": _(
+        "Un abonnement garde au moins un établissement. Pour tout arrêter, résiliez l’abonnement."
+    ),
+    "UnknownEstablishment": _("Cet établissement n’est plus en service. Rechargez la page."),
+    "TooLateToUndo": _("Un établissement retiré ne peut être remis que le jour même. Ajoutez-le de nouveau."),
+}
+
 Explanation = Callable[[Any, str, Mapping[str, str]], str]
-EXPLANATIONS: dict[str, Explanation] = {}
+# Those that count something, or say one thing or another.
+SPECIAL_EXPLANATIONS: dict[str, Explanation] = {}
 
 
 def explain(refusal: Refusal, locale: str, names: Mapping[str, str] | None = None) -> str:
     """One sentence or two that say why not, and what the reader can do. `names` gives the name of plan and option codes."""
-    return EXPLANATIONS[refusal.code](refusal, locale, names or {})
+    special = SPECIAL_EXPLANATIONS.get(refusal.code)
+    if special is not None:
+        return special(refusal, locale, names or {})
+    return gettext(EXPLANATIONS[refusal.code], locale, **_facts(refusal, locale, names or {}))
+
+
+def _facts(refusal: Refusal, locale: str, names: Mapping[str, str]) -> dict[str, object]:
+    def said(fact: object) -> object:
+        if isinstance(fact, date):
+            return date_text(fact, locale)
+        return names.get(fact, fact) if isinstance(fact, str) else fact
+
+    return {field.name: said(getattr(refusal, field.name)) for field in fields(refusal)}  # type: ignore[arg-type]
 
 
 def _explains(code: str) -> Callable[[Explanation], Explanation]:
     def register(explanation: Explanation) -> Explanation:
-        EXPLANATIONS[code] = explanation
+        SPECIAL_EXPLANATIONS[code] = explanation
         return explanation
 
     return register
-
-
-@_explains("SubscriptionEnded")
-def _subscription_ended(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "Cet abonnement a pris fin le %(date)s. Vos factures restent disponibles, mais plus rien ne peut être modifié.",
-        locale,
-        date=date_text(refusal.ended_on, locale),
-    )
-
-
-@_explains("SamePlan")
-def _same_plan(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext("C’est déjà votre formule, avec la même fréquence de facturation.", locale)
-
-
-@_explains("PlanNotForSale")
-def _plan_not_for_sale(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "Cette formule n’est pas proposée à votre compte aujourd’hui. Choisissez-en une autre.", locale
-    )
 
 
 @_explains("OptionsNotOffered")
@@ -273,35 +308,6 @@ def _contact_partner(refusal: Any, locale: str, names: Mapping[str, str]) -> str
     )
 
 
-@_explains("TerminationPending")
-def _termination_pending(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "Une résiliation est prévue le %(date)s. Annulez-la d’abord, puis changez de formule.",
-        locale,
-        date=date_text(refusal.effective_on, locale),
-    )
-
-
-@_explains("StalePreview")
-def _stale_preview(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "Quelque chose a changé depuis l’affichage de cette page. Voici les nouveaux montants : relisez-les, puis confirmez.",
-        locale,
-    )
-
-
-@_explains("KeyReused")
-def _key_reused(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "Cette demande a déjà été envoyée avec d’autres choix. Rechargez la page et recommencez.", locale
-    )
-
-
-@_explains("ChangeAlreadyDone")
-def _change_already_done(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext("Ce changement n’est plus en attente : il a déjà eu lieu ou a déjà été annulé.", locale)
-
-
 @_explains("TooManyAttempts")
 def _too_many_attempts(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
     return ngettext(
@@ -322,11 +328,6 @@ def _wrong_credentials(refusal: Any, locale: str, names: Mapping[str, str]) -> s
     )
 
 
-@_explains("LinkExpired")
-def _link_expired(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext("Ce lien a expiré ou a déjà servi. Demandez-en un nouveau.", locale)
-
-
 @_explains("PasswordTooWeak")
 def _password_too_weak(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
     if refusal.reason == "short":
@@ -334,107 +335,3 @@ def _password_too_weak(refusal: Any, locale: str, names: Mapping[str, str]) -> s
     if refusal.reason == "long":
         return gettext("Ce mot de passe est trop long. Choisissez-en un plus court.", locale)
     return gettext("Ce mot de passe est trop courant. Choisissez-en un que personne ne devinerait.", locale)
-
-
-@_explains("PublicationTooEarly")
-def _publication_too_early(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "Une version de « %(code)s » est déjà publiée pour le %(date)s. Choisissez ce jour-là ou un jour plus tardif.",
-        locale,
-        code=refusal.catalogue_code,
-        date=date_text(refusal.begins_on, locale),
-    )
-
-
-@_explains("OptionKindFixed")
-def _option_kind_fixed(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "L’option « %(code)s » est déjà publiée comme %(kind)s. Donnez un autre code à la nouvelle option.",
-        locale,
-        code=refusal.option_code,
-        kind=refusal.kind,
-    )
-
-
-@_explains("UnknownOption")
-def _unknown_option(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext("Cette option n’existe pas ou n’est plus proposée. Rechargez la page.", locale)
-
-
-@_explains("OptionNotOffered")
-def _option_not_offered(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "La formule %(plan)s ne propose pas %(option)s.",
-        locale,
-        plan=names.get(refusal.plan_code, refusal.plan_code),
-        option=names.get(refusal.option_code, refusal.option_code),
-    )
-
-
-@_explains("OptionAlreadyIncluded")
-def _option_already_included(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "%(option)s est déjà comprise dans votre formule : il n’y a rien à acheter.",
-        locale,
-        option=names.get(refusal.option_code, refusal.option_code),
-    )
-
-
-@_explains("QuantityOutOfRange")
-def _quantity_out_of_range(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "%(option)s : choisissez une quantité de %(least)s à %(most)s.",
-        locale,
-        option=names.get(refusal.option_code, refusal.option_code),
-        least=refusal.least,
-        most=refusal.most,
-    )
-
-
-@_explains("OptionRequires")
-def _option_requires(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "%(option)s demande %(needed)s. Ajoutez aussi cette option.",
-        locale,
-        option=names.get(refusal.option_code, refusal.option_code),
-        needed=names.get(refusal.needed_code, refusal.needed_code),
-    )
-
-
-@_explains("OptionRequired")
-def _option_required(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "%(other)s a besoin de %(option)s. Retirez les deux, ou gardez les deux.",
-        locale,
-        other=names.get(refusal.by, refusal.by),
-        option=names.get(refusal.option_code, refusal.option_code),
-    )
-
-
-@_explains("OptionExcluded")
-def _option_excluded(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "%(option)s et %(other)s ne vont pas ensemble. Choisissez l’une des deux.",
-        locale,
-        option=names.get(refusal.option_code, refusal.option_code),
-        other=names.get(refusal.other_code, refusal.other_code),
-    )
-
-
-@_explains("LastEstablishment")
-def _last_establishment(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "Un abonnement garde au moins un établissement. Pour tout arrêter, résiliez l’abonnement.", locale
-    )
-
-
-@_explains("UnknownEstablishment")
-def _unknown_establishment(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext("Cet établissement n’est plus en service. Rechargez la page.", locale)
-
-
-@_explains("TooLateToUndo")
-def _too_late_to_undo(refusal: Any, locale: str, names: Mapping[str, str]) -> str:
-    return gettext(
-        "Un établissement retiré ne peut être remis que le jour même. Ajoutez-le de nouveau.", locale
-    )
