@@ -17,10 +17,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "webapp" / "migrations"
 def create_schema(app: Flask) -> None:
     """Bring an empty database to the newest revision."""
     with app.app_context():
-        if any((MIGRATIONS / "versions").glob("*.py")):
-            command.upgrade(alembic_config(app), "head")
-        else:
-            Base.metadata.create_all(db.engine)
+        command.upgrade(alembic_config(app), "head")
         db.engine.dispose()
 
 

@@ -321,7 +321,9 @@ class Contract:
             else option
             for option in self.options
         )
-        return replace(self, signature=Signature(tariff, anchor, billed_until, commitment, settled_on), options=options)
+        return replace(
+            self, signature=Signature(tariff, anchor, billed_until, commitment, settled_on), options=options
+        )
 
     def options_until(self, end: date) -> tuple[HeldOption, ...]:
         """The options with every scheduled change before `end` written into their dates."""

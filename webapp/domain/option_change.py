@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, OptionKind, PlanTariff, ScheduledChange
+from webapp.domain.contract import (
+    ChangeKind,
+    Contract,
+    Frequency,
+    HeldOption,
+    OptionKind,
+    PlanTariff,
+    ScheduledChange,
+)
 from webapp.domain.money import Money
 from webapp.domain.pricing import Draft
 from webapp.domain.proration import BilledLine, settlement, upcoming, with_draft
@@ -49,7 +57,9 @@ class OptionTerms:
         return tariff.plan_code in self.included_by
 
     def is_sold_under(self, tariff: PlanTariff) -> bool:
-        has_price = self.once is not None if self.kind is OptionKind.ONE_OFF else tariff.frequency in self.units
+        has_price = (
+            self.once is not None if self.kind is OptionKind.ONE_OFF else tariff.frequency in self.units
+        )
         return tariff.plan_code in self.offered_by and has_price
 
 
@@ -125,7 +135,9 @@ class Standing:
 
 def standing(contract: Contract, place: Place, today: date) -> Standing:
     code, establishment_id = place
-    rows = [each for each in contract.options if (each.code, each.establishment_id) == (code, establishment_id)]
+    rows = [
+        each for each in contract.options if (each.code, each.establishment_id) == (code, establishment_id)
+    ]
     now = next((each for each in rows if _is_held_on(each, today)), None)
     morning = now
     if now is not None and now.chosen_on == today and now.starts_on == today:
@@ -248,7 +260,12 @@ def _kind_of(before: int, after: int, stands: Standing, is_later: bool) -> MoveK
 
 
 def _chosen_today(
-    terms: Mapping[str, OptionTerms], wish: Wish, stands: Standing, quantity: int, today: date, temporary_id: int
+    terms: Mapping[str, OptionTerms],
+    wish: Wish,
+    stands: Standing,
+    quantity: int,
+    today: date,
+    temporary_id: int,
 ) -> HeldOption:
     """A row of today. More of what one has keeps the price signed; what is new takes the catalogue's."""
     known = stands.morning or stands.now
@@ -305,7 +322,9 @@ def _check_together(
 
 
 def _held_in_the_end(contract: Contract, today: date) -> set[Place]:
-    leaving = {each.option_id for each in contract.changes if each.option_id is not None and each.quantity == 0}
+    leaving = {
+        each.option_id for each in contract.changes if each.option_id is not None and each.quantity == 0
+    }
     return {
         (each.code, each.establishment_id)
         for each in contract.options

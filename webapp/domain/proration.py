@@ -15,7 +15,16 @@ from fractions import Fraction
 from webapp.domain.contract import Contract
 from webapp.domain.money import Money, total
 from webapp.domain.periods import Period
-from webapp.domain.pricing import Charge, Draft, DraftLine, Item, charge_line, one_off_charges, period_draft, recurring_charges
+from webapp.domain.pricing import (
+    Charge,
+    Draft,
+    DraftLine,
+    Item,
+    charge_line,
+    one_off_charges,
+    period_draft,
+    recurring_charges,
+)
 from webapp.domain.vat import VatRate
 
 
@@ -258,11 +267,20 @@ def with_draft(billed: Sequence[BilledLine], draft: Draft) -> list[BilledLine]:
     charges = []
     for line in draft.lines:
         if line.root_id is not None:
-            corrections.setdefault(line.root_id, []).append(Correction(line.net, line.service, is_of_today=False))
+            corrections.setdefault(line.root_id, []).append(
+                Correction(line.net, line.service, is_of_today=False)
+            )
             continue
         charges.append(
             BilledLine(
-                first - len(charges), line.key, line.unit, line.quantity, line.service, line.whole, line.net, line.vat
+                first - len(charges),
+                line.key,
+                line.unit,
+                line.quantity,
+                line.service,
+                line.whole,
+                line.net,
+                line.vat,
             )
         )
     corrected = [

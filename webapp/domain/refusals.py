@@ -182,3 +182,8 @@ class UnknownEstablishment(Refusal):
 @dataclass(eq=False)
 class TooLateToUndo(Refusal):
     """A removed establishment comes back the same day only (E5)."""
+
+
+@dataclass(eq=False)
+class NothingToSave(Refusal):
+    """The draft asks for what already stands."""

@@ -73,7 +73,9 @@ def bill_due(session: Session, subscription_id: uuid.UUID, on: date, now: dateti
         situation = contracts.load(session, subscription_id)
         billed: list[BilledLine] = []
         if situation.contract.renewals_to_settle():
-            billed = contracts.billed_lines(session, subscription_id, on, since=situation.contract.signature.settled_on)
+            billed = contracts.billed_lines(
+                session, subscription_id, on, since=situation.contract.signature.settled_on
+            )
         step = next_step(situation.contract, billed, on, situation.customer.vat)
         situation = scheduling.apply_due(session, subscription, situation, step.on if step else on, now)
         if step is None:

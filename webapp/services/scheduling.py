@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.access import SYSTEM, Actor
-from webapp.domain.contract import ChangeKind, Contract, Signature
+from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, Signature
 from webapp.domain.contract import ScheduledChange as Change
 from webapp.domain.refusals import ChangeAlreadyDone
 from webapp.models.catalogue import PlanPrice
@@ -142,31 +142,68 @@ def _write(
     if change.kind is ChangeKind.PLAN:
         write_signature(session, subscription, after.signature)
         subscription.signed_on = change.effective_on
-    write_options(session, before, after)
+    write_options(session, subscription.id, before, after)
 
 
-def write_options(session: Session, before: Contract, after: Contract) -> None:
-    """Make the rows of the options say what `after` says: ends set, and new quantities as further rows."""
+def write_options(
+    session: Session, subscription_id: uuid.UUID, before: Contract, after: Contract
+) -> dict[int, int]:
+    """Make the rows of the options say what `after` says. Answers the ids of new rows by their temporary ones.
+
+    Ends are set, what was chosen today and taken back disappears, a new quantity is a further row.
+    """
     known = {(option.id, option.starts_on): option for option in before.options}
+    kept = {(option.id, option.starts_on) for option in after.options}
+    made: dict[int, int] = {}
     for option in after.options:
         former = known.get((option.id, option.starts_on))
         if former == option:
             continue
-        row = session.get_one(SubscriptionOption, option.id)
         if former is not None:
-            row.ends_on = option.ends_on
+            session.get_one(SubscriptionOption, option.id).ends_on = option.ends_on
             continue
-        session.add(
-            SubscriptionOption(
-                subscription_id=row.subscription_id,
-                option_version_id=row.option_version_id,
-                establishment_id=row.establishment_id,
-                monthly_cents=row.monthly_cents,
-                annual_cents=row.annual_cents,
-                once_cents=row.once_cents,
-                quantity=option.quantity,
-                starts_on=option.starts_on,
-                ends_on=option.ends_on,
-            )
-        )
+        row = _option_row(subscription_id, option)
+        session.add(row)
+        session.flush()
+        made[option.id] = row.id
+    for option_id, _starts_on in known.keys() - kept:
+        session.delete(session.get_one(SubscriptionOption, option_id))
     session.flush()
+    return made
+
+
+def _option_row(subscription_id: uuid.UUID, option: HeldOption) -> SubscriptionOption:
+    def cents(frequency: Frequency) -> int | None:
+        return option.units[frequency].cents if frequency in option.units else None
+
+    return SubscriptionOption(
+        subscription_id=subscription_id,
+        option_version_id=option.version_id,
+        establishment_id=uuid.UUID(option.establishment_id) if option.establishment_id else None,
+        monthly_cents=cents(Frequency.MONTHLY),
+        annual_cents=cents(Frequency.ANNUAL),
+        once_cents=option.once.cents if option.once is not None else None,
+        quantity=option.quantity,
+        starts_on=option.starts_on,
+        ends_on=option.ends_on,
+        chosen_on=option.chosen_on,
+        replaces_id=option.replaces_id,
+    )
+
+
+def write_choices(
+    session: Session,
+    subscription: Subscription,
+    before: Contract,
+    after: Contract,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Write the options of `after` and its scheduled changes of options: those that are gone are undone."""
+    still = {change.id for change in after.changes}
+    close(session, [change.id for change in before.changes if change.id not in still], "undone", now)
+    made = write_options(session, subscription.id, before, after)
+    for change in after.changes:
+        if change.kind is ChangeKind.OPTION and change.id < 0 and change.option_id is not None:
+            facts = {"option_id": made.get(change.option_id, change.option_id), "quantity": change.quantity}
+            schedule(session, subscription, ChangeKind.OPTION, change.effective_on, facts, actor, now)

@@ -1,7 +1,5 @@
 """A subscription's life: signed, previewed, changed, changed back (spec P1-P8, M4-M7)."""
 
-import hashlib
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +12,13 @@ from sqlalchemy.orm import Session
 from webapp.domain.access import Actor
 from webapp.domain.contract import ChangeKind, Frequency, PlanTariff
 from webapp.domain.plan_change import PlanChange, change_of_plan
-from webapp.domain.pricing import Draft, DraftLine
-from webapp.domain.proration import BilledLine, upcoming, with_draft
+from webapp.domain.pricing import Draft
+from webapp.domain.proration import BilledLine, upcoming
 from webapp.domain.refusals import ContactPartner, PlanNotForSale, Refusal, StalePreview
 from webapp.models.catalogue import Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
-from webapp.services import audit, billing, catalogue, contracts, invoicing, notices, scheduling
+from webapp.services import audit, billing, catalogue, contracts, invoicing, notices, previews, scheduling
 from webapp.services.contracts import Situation, signature_facts
 from webapp.services.wording import text
 
@@ -129,21 +127,14 @@ class PlanPreview:
     @property
     def fingerprint(self) -> str:
         change = self.change
-        drafts = [change.due_now, *self.arrears, *([change.next_after] if change.next_after else [])]
-        told = [
-            str(self.situation.subscription_id),
-            self.situation.version,
-            change.today.isoformat(),
-            change.timing.effective_on.isoformat(),
-            change.timing.reason.value,
+        return previews.fingerprint(
+            self.situation,
+            change.today,
+            [change.due_now, *self.arrears, change.next_after],
+            change.timing.effective_on,
+            change.timing.reason,
             change.tariff.price_id,
-            [[*map(str, (draft.period, draft.total)), *map(_line_facts, draft.lines)] for draft in drafts],
-        ]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
-
-
-def _line_facts(line: DraftLine) -> list[str]:
-    return [*map(str, (line.key, line.unit, line.quantity, line.service, line.whole, line.net, line.vat))]
+        )
 
 
 def next_invoice(session: Session, situation: Situation, today: date) -> Draft | None:
@@ -194,7 +185,7 @@ def preview_plan(
     ensure_self_service(situation, CHANGE_PLAN)
     tariff = chosen_tariff(session, situation, plan_code, frequency, today)
     billed = contracts.billed_lines(session, subscription_id, today, since=today)
-    situation, billed, arrears = caught_up(situation, billed, today)
+    situation, billed, arrears = previews.caught_up(situation, billed, today)
     change = change_of_plan(situation.contract, tariff, billed, today, situation.customer.vat)
     return PlanPreview(situation, change, arrears)
 
@@ -216,7 +207,7 @@ def plan_choices(
     """Every plan on sale at `frequency`, lowest first, each worked out for this account as its preview will be."""
     offers = for_sale(session, situation, today)
     billed = contracts.billed_lines(session, situation.subscription_id, today, since=today)
-    situation, billed, _arrears = caught_up(situation, billed, today)
+    situation, billed, _arrears = previews.caught_up(situation, billed, today)
     signed = situation.contract.tariff
     sold = contracts.tariffs(session, [price.id for offer in offers for price in offer.prices])
     choices = []
@@ -234,23 +225,6 @@ def plan_choices(
             refusal = refused
         choices.append(PlanChoice(offer, tariff, change, refusal, is_current))
     return choices
-
-
-def caught_up(
-    situation: Situation, billed: list[BilledLine], today: date
-) -> tuple[Situation, list[BilledLine], tuple[Draft, ...]]:
-    """The situation as it is once everything due up to today is applied and billed, without writing it.
-
-    Usually nothing is due. On the billing day, before the run has passed, a change is worked out as after it.
-    """
-    arrears: list[Draft] = []
-    contract = situation.contract
-    while (step := billing.next_step(contract, billed, today, situation.customer.vat)) is not None:
-        contract = step.contract
-        if step.draft is not None and step.draft.lines:
-            arrears.append(step.draft)
-            billed = with_draft(billed, step.draft)
-    return replace(situation, contract=contract.on(today)), billed, tuple(arrears)
 
 
 def options_on_sale(session: Session, situation: Situation, today: date) -> list[catalogue.OptionOffer]:
@@ -368,14 +342,15 @@ def change_plan(
         },
         effective_on=change.timing.effective_on,
         is_now=change.is_now,
-        document=_as_told(issued),
+        document=issued_as_told(issued),
         link=link,
     )
     session.flush()
     return ConfirmedChange(preview, issued, scheduled_id)
 
 
-def _as_told(issued: Invoice | None) -> dict[str, Any] | None:
+def issued_as_told(issued: Invoice | None) -> dict[str, Any] | None:
+    """A document as a mail names it."""
     if issued is None:
         return None
     return {"number": issued.number, "cents": issued.total_cents, "currency": issued.currency}

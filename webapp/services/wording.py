@@ -1,10 +1,12 @@
 """What lines and changes are called, in the language of whoever reads: one wording for previews and documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
+from webapp.domain.option_change import Move, MoveKind
 from webapp.domain.pricing import DraftLine, LineGroup
-from webapp.i18n import gettext
+from webapp.i18n import date_text, gettext
 from webapp.services.contracts import OptionWords, Situation
 
 
@@ -30,10 +32,7 @@ def line_name(line: DraftLine, situation: Situation, locale: str) -> str:
     if line.key.item == "establishment":
         name = address.name if address else line.key.ref
         return gettext("Établissement en plus : %(establishment)s", locale, establishment=name)
-    option = text(situation.options[line.key.ref].names, locale)
-    if address is None:
-        return option
-    return gettext("%(option)s, %(establishment)s", locale, option=option, establishment=address.name)
+    return option_name(line.key.ref, line.key.establishment_id, situation, locale)
 
 
 def line_description(line: DraftLine, situation: Situation, locale: str) -> str:
@@ -44,6 +43,52 @@ def line_description(line: DraftLine, situation: Situation, locale: str) -> str:
     if line.net.cents < 0:
         return gettext("Crédit pour jours non utilisés : %(line)s", locale, line=name)
     return gettext("Crédit annulé : %(line)s", locale, line=name)
+
+
+def option_name(code: str, establishment_id: str | None, situation: Situation, locale: str) -> str:
+    """ "Réservation en ligne, Le Petit Parc": an option, with its establishment when it has one."""
+    option = text(situation.options[code].names, locale)
+    address = situation.addresses.get(establishment_id or "")
+    if address is None:
+        return option
+    return gettext("%(option)s, %(establishment)s", locale, option=option, establishment=address.name)
+
+
+def moves_in_words(moves: Sequence[Move], situation: Situation, locale: str) -> list[str]:
+    """One sentence per option of a save: what it becomes and when."""
+    return [_move_in_words(move, situation, locale) for move in moves]
+
+
+def _move_in_words(move: Move, situation: Situation, locale: str) -> str:
+    name = option_name(move.code, move.establishment_id, situation, locale)
+    until = date_text(move.effective_on - timedelta(days=1), locale)
+    words = situation.options[move.code]
+    match move.kind:
+        case MoveKind.ADDED if words.unit_names:
+            return gettext(
+                "%(option)s : %(units)s, dès aujourd’hui",
+                locale,
+                option=name,
+                units=units(words, move.after, locale),
+            )
+        case MoveKind.ADDED:
+            return gettext("%(option)s : ajoutée, active dès aujourd’hui", locale, option=name)
+        case MoveKind.INCREASED:
+            return gettext(
+                "%(option)s : %(before)s puis %(after)s dès aujourd’hui", locale,
+                option=name, before=move.before, after=units(words, move.after, locale),
+            )  # fmt: skip
+        case MoveKind.KEPT:
+            return gettext("%(option)s : gardée", locale, option=name)
+        case MoveKind.CANCELLED:
+            return gettext("%(option)s : l’ajout de ce jour est annulé", locale, option=name)
+        case MoveKind.DECREASED:
+            return gettext(
+                "%(option)s : %(before)s jusqu’au %(date)s, puis %(after)s", locale,
+                option=name, before=move.before, date=until, after=units(words, move.after, locale),
+            )  # fmt: skip
+        case _:
+            return gettext("%(option)s : retirée, active jusqu’au %(date)s", locale, option=name, date=until)
 
 
 def group_name(group: LineGroup, situation: Situation, locale: str) -> str:
