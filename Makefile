@@ -23,6 +23,7 @@ $(VENV)/stamp: requirements-dev.txt
 run: $(VENV)/stamp ## Start the portal on http://127.0.0.1:8000 with the demo accounts
 	$(FLASK) db upgrade
 	$(FLASK) seed demo
+	$(FLASK) bill
 	@$(FLASK) demo-logins
 	@echo "Portal on http://$(ADDRESS) (Ctrl+C stops it)"
 	$(BIN)/gunicorn --bind $(ADDRESS) --workers $(WORKERS) wsgi:app

@@ -23,7 +23,7 @@ from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.i18n import Sentence, _, date_text, explain, t
 from webapp.services import catalogue as catalogue_service
-from webapp.services import demo
+from webapp.services import billing, demo
 
 A_FILE = click.Path(path_type=Path)
 A_DAY = click.DateTime(["%Y-%m-%d"])
@@ -60,6 +60,7 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(catalogue)
     app.cli.add_command(seed)
     app.cli.add_command(demo_logins)
+    app.cli.add_command(bill)
 
 
 @catalogue.command("check")
@@ -121,6 +122,31 @@ def demo_logins() -> None:
     width = max(len(login.email) for login in logins)
     for login in logins:
         click.echo(f"  {login.email:<{width}}  {login.account}, {_text(ROLES[login.role])}")
+
+
+@click.command("bill")
+@click.option(
+    "--on", "on_day", type=A_DAY, help="Bill what is due up to this day, included; today by default."
+)
+@click.option("--account", "reference", help="Only this account, by its reference.")
+@with_appcontext
+def bill(on_day: datetime | None, reference: str | None) -> None:
+    """Issue every invoice that is due and not issued yet. One account's failure stops no other."""
+    on = on_day.date() if on_day else clock.today()
+    with _transaction() as session:
+        due = billing.subscriptions_due(session, on, reference)
+    issued, failed = 0, 0
+    for subscription_id in due:
+        try:
+            with _transaction() as session:
+                issued += len(billing.bill_due(session, subscription_id, on, clock.now()))
+        except click.ClickException as problem:
+            failed += 1
+            click.echo(f"{subscription_id}: {problem.message}", err=True)
+    _say(_("Facturation au %(day)s : %(issued)s documents émis, %(failed)s comptes en échec."),
+         day=date_text(on, _locale()), issued=issued, failed=failed)  # fmt: skip
+    if failed:
+        raise SystemExit(1)
 
 
 def _tell(change: Change) -> None:

@@ -12,6 +12,7 @@ from webapp.domain.contract import Contract
 from webapp.domain.pricing import Draft, period_draft
 from webapp.domain.proration import BilledLine, settlement
 from webapp.domain.vat import VatRate
+from webapp.models.accounts import Account
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Subscription
 from webapp.services import contracts, invoicing, scheduling
@@ -51,13 +52,20 @@ def next_step(contract: Contract, billed: Sequence[BilledLine], until: date, vat
     return Step("period", period.period.start, period, replace(contract, signature=signature))
 
 
-def subscriptions_due(session: Session, on: date) -> list[uuid.UUID]:
-    """The subscriptions with something to bill or to apply up to `on`, in the order of their due dates."""
+def subscriptions_due(session: Session, on: date, reference: str | None = None) -> list[uuid.UUID]:
+    """The subscriptions with something to bill or to apply up to `on`, in the order of their due dates.
+
+    With `reference`, only those of that account.
+    """
     statement = (
         select(Subscription.id)
         .where(Subscription.status == "active", Subscription.due_on <= on)
         .order_by(Subscription.due_on, Subscription.id)
     )
+    if reference is not None:
+        statement = statement.join(Account, Account.id == Subscription.account_id).where(
+            Account.reference == reference
+        )
     return list(session.scalars(statement))
 
 
