@@ -167,7 +167,8 @@ def change_of_options(
     """
     if contract.ended_on is not None and contract.ended_on <= today:
         raise SubscriptionEnded(contract.ended_on)
-    after, moves = contract, []
+    after = contract
+    moves: list[Move] = []
     for wish in {wish.place: wish for wish in wishes}.values():
         stands = standing(after, wish.place, today)
         if wish.quantity == stands.quantity_chosen:

@@ -264,7 +264,7 @@ def with_draft(billed: Sequence[BilledLine], draft: Draft) -> list[BilledLine]:
     """What will be billed once `draft` is issued: for looking ahead. The new lines have negative ids."""
     first = min([0, *(line.id for line in billed)]) - 1
     corrections: dict[int, list[Correction]] = {}
-    charges = []
+    charges: list[BilledLine] = []
     for line in draft.lines:
         if line.root_id is not None:
             corrections.setdefault(line.root_id, []).append(

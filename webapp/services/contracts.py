@@ -38,6 +38,7 @@ from webapp.models.subscriptions import Establishment, Subscription, Subscriptio
 from webapp.models.subscriptions import ScheduledChange as ScheduledChangeRow
 
 Texts = Mapping[str, Any]
+AnyRow = Row[*tuple[Any, ...]]  # columns by name: what each is stands in the statement it came from
 RUN_REASONS = ("period", "anniversary")
 
 
@@ -221,9 +222,9 @@ def load(session: Session, subscription_id: uuid.UUID) -> Situation:
 
 
 def _situation(
-    core: Row[Any],
-    options: Iterable[Row[Any]],
-    establishments: Iterable[Row[Any]],
+    core: AnyRow,
+    options: Iterable[AnyRow],
+    establishments: Iterable[AnyRow],
     pending: tuple[PendingChange, ...],
     others: Mapping[int, tuple[PlanTariff, Texts]],
 ) -> Situation:
@@ -315,7 +316,7 @@ def billed_lines(session: Session, subscription_id: uuid.UUID, today: date, sinc
     ]
 
 
-def _is_of_today(row: Row[Any], today: date) -> bool:
+def _is_of_today(row: AnyRow, today: date) -> bool:
     return bool(row.issued_on == today and row.reason not in RUN_REASONS)
 
 
@@ -357,7 +358,7 @@ def _terms(commitment_months: int, notice_count: int, notice_unit: str, renewal:
     return Terms(commitment_months, Notice(notice_count, NoticeUnit(notice_unit)), Renewal(renewal))
 
 
-def _signature(tariff: PlanTariff, row: Row[Any]) -> Signature:
+def _signature(tariff: PlanTariff, row: AnyRow) -> Signature:
     terms = _terms(row.commitment_months, row.notice_count, row.notice_unit, row.renewal)
     commitment = Commitment(row.commitment_starts_on, terms)
     return Signature(tariff, row.anchor_on, row.billed_until, commitment, row.settled_on)
@@ -390,7 +391,7 @@ def signature_facts(signature: Signature) -> dict[str, Any]:
     }
 
 
-def _held_option(row: Row[Any], currency: str) -> HeldOption:
+def _held_option(row: AnyRow, currency: str) -> HeldOption:
     prices = {Frequency.MONTHLY: row.monthly_cents, Frequency.ANNUAL: row.annual_cents}
     return HeldOption(
         id=row.id,
@@ -410,7 +411,7 @@ def _held_option(row: Row[Any], currency: str) -> HeldOption:
     )
 
 
-def _held_establishment(row: Row[Any]) -> HeldEstablishment:
+def _held_establishment(row: AnyRow) -> HeldEstablishment:
     return HeldEstablishment(
         row.id.hex,
         row.position,
@@ -422,7 +423,7 @@ def _held_establishment(row: Row[Any]) -> HeldEstablishment:
     )
 
 
-def _customer(core: Row[Any]) -> Customer:
+def _customer(core: AnyRow) -> Customer:
     return Customer(
         account_id=core.account_id,
         name=core.account_name,
@@ -448,7 +449,7 @@ def _customer(core: Row[Any]) -> Customer:
     )
 
 
-def _partner(core: Row[Any]) -> Partner | None:
+def _partner(core: AnyRow) -> Partner | None:
     if core.reseller_id is None:
         return None
     actions = frozenset(core.allowed_actions)

@@ -8,13 +8,14 @@ from datetime import date, datetime
 from sqlalchemy.orm import Session
 
 from webapp.domain.access import Actor
+from webapp.domain.catalogue import OptionOffer
 from webapp.domain.contract import Frequency, OptionKind
 from webapp.domain.money import Money
 from webapp.domain.option_change import Move, OptionsChange, OptionTerms, Wish, change_of_options
 from webapp.domain.pricing import Draft
 from webapp.domain.refusals import NothingToSave, StalePreview
 from webapp.models.invoices import Invoice
-from webapp.services import audit, billing, catalogue, contracts, invoicing, notices, previews, scheduling
+from webapp.services import audit, billing, contracts, invoicing, notices, previews, scheduling
 from webapp.services.contracts import OptionWords, Situation
 from webapp.services.subscriptions import ensure_self_service, issued_as_told, options_on_sale
 from webapp.services.wording import moves_in_words
@@ -27,7 +28,7 @@ class OptionsPreview:
     """One save as it would be confirmed now."""
 
     situation: Situation
-    offers: tuple[catalogue.OptionOffer, ...]
+    offers: tuple[OptionOffer, ...]
     change: OptionsChange
     arrears: tuple[Draft, ...]
 
@@ -38,7 +39,7 @@ class OptionsPreview:
         return previews.fingerprint(self.situation, change.today, drafts, *change.moves)
 
 
-def terms_of(offer: catalogue.OptionOffer, currency: str) -> OptionTerms:
+def terms_of(offer: OptionOffer, currency: str) -> OptionTerms:
     """What the catalogue says of an option, as the rules read it."""
     cents = {price.frequency: Money(price.amount_cents, price.currency) for price in offer.prices}
     return OptionTerms(
@@ -68,7 +69,7 @@ def preview(
 def work_out(
     session: Session,
     situation: Situation,
-    offers: Sequence[catalogue.OptionOffer],
+    offers: Sequence[OptionOffer],
     wishes: Sequence[Wish],
     today: date,
 ) -> OptionsPreview:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.access import Actor
+from webapp.domain.catalogue import OptionOffer, PlanOffer
 from webapp.domain.contract import ChangeKind, Frequency, PlanTariff
 from webapp.domain.plan_change import PlanChange, change_of_plan
 from webapp.domain.pricing import Draft
@@ -149,7 +150,7 @@ def next_invoice(session: Session, situation: Situation, today: date) -> Draft |
     return upcoming(situation.contract, billed, situation.customer.vat)
 
 
-def for_sale(session: Session, situation: Situation, today: date) -> list[catalogue.PlanOffer]:
+def for_sale(session: Session, situation: Situation, today: date) -> list[PlanOffer]:
     """The plans this account may choose today: its reseller's, or the operator's own."""
     partner = situation.partner
     return catalogue.plans_for_sale(session, partner.id if partner else None, today, situation.currency)
@@ -194,7 +195,7 @@ def preview_plan(
 class PlanChoice:
     """A plan as this account may choose it: what the change would be, or why not."""
 
-    offer: catalogue.PlanOffer
+    offer: PlanOffer
     tariff: PlanTariff
     change: PlanChange | None
     refusal: Refusal | None
@@ -227,7 +228,7 @@ def plan_choices(
     return choices
 
 
-def options_on_sale(session: Session, situation: Situation, today: date) -> list[catalogue.OptionOffer]:
+def options_on_sale(session: Session, situation: Situation, today: date) -> list[OptionOffer]:
     partner = situation.partner
     return catalogue.options_for_sale(session, partner.id if partner else None, today, situation.currency)
 
