@@ -1,0 +1,89 @@
+"""Servers to measure, and wrk to measure them with: the same gunicorn, the same number of workers, kept alive."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.error import URLError
+from urllib.request import urlopen
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One measure. Times in milliseconds."""
+
+    p50: float
+    p99: float
+    per_second: float
+    errors: int
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def serving(app: str, environment: Mapping[str, str] | None = None, workers: int = 2) -> Iterator[str]:
+    """The address of a gunicorn that serves `app` until the end of the block."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:bench.quiet", "--workers", str(workers)]
+    server = subprocess.Popen([*command, "--bind", f"127.0.0.1:{port}", app], env=os.environ | (environment or {}))
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(address: str) -> None:
+    for _attempt in range(100):
+        try:
+            urlopen(address, timeout=2).close()
+            return
+        except (URLError, OSError) as error:
+            if getattr(error, "code", None) is not None:
+                return  # an answer, whatever it says
+            time.sleep(0.1)
+    raise SystemExit(f"{address} does not answer")
+
+
+def measure(address: str, clients: int, seconds: int, cookie: str = "") -> Load:
+    """wrk on one address. Answers other than 2xx count as errors."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is missing: `make bench` installs it from the Debian packages")
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "-H", "Accept-Language: fr"]
+    if cookie:
+        command += ["-H", f"Cookie: {cookie}"]
+    said = subprocess.run([*command, address], capture_output=True, text=True, check=True).stdout
+    return Load(
+        p50=_milliseconds(said, r"50%\s+(\S+)"),
+        p99=_milliseconds(said, r"99%\s+(\S+)"),
+        per_second=float(_found(said, r"Requests/sec:\s+(\S+)")),
+        errors=int(_found(said, r"Non-2xx or 3xx responses: (\d+)", "0")),
+    )
+
+
+def _found(said: str, pattern: str, default: str | None = None) -> str:
+    match = re.search(pattern, said)
+    if match:
+        return match[1]
+    if default is None:
+        raise SystemExit(f"wrk said something else:\n{said}")
+    return default
+
+
+def _milliseconds(said: str, pattern: str) -> float:
+    text = _found(said, pattern)
+    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    raise SystemExit(f"not a time: {text}")
