@@ -229,6 +229,10 @@ EXPLANATIONS: dict[str, str] = {
         "Quelque chose a changé depuis l’affichage de cette page. "
         "Voici les nouveaux montants : relisez-les, puis confirmez."
     ),
+    "StalePage": _(
+        "Quelqu’un a modifié ces informations depuis l’ouverture de cette page. "
+        "Comparez avec ce qui est enregistré maintenant, puis enregistrez de nouveau."
+    ),
     "KeyReused": _("Cette demande a déjà été envoyée avec d’autres choix. Rechargez la page et recommencez."),
     "ChangeAlreadyDone": _("Ce changement n’est plus en attente : il a déjà eu lieu ou a déjà été annulé."),
     "LinkExpired": _("Ce lien a expiré ou a déjà servi. Demandez-en un nouveau."),

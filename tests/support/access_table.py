@@ -71,6 +71,13 @@ DOORS = (
     Door("POST", "account.set_language", EVERYBODY, form={"language": "nl"}),
     Door("POST", "account.set_price_display", SIGNED_IN, form={"price_display": "tvac"}),
     Door("GET", "account.accounts", SIGNED_IN),
+    # Billing details: every member reads, the owner changes; the accountant's link needs no account
+    Door("GET", "billing_details.edit", ALL_MEMBERS),
+    Door("POST", "billing_details.save", OWNER_ONLY),
+    Door("POST", "billing_details.resend_check", OWNER_ONLY),
+    Door("POST", "billing_details.cancel_check", OWNER_ONLY),
+    Door("GET", "billing_details.checked_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    Door("POST", "billing_details.confirm_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     # Changing plan: everybody who reads the subscription compares, the owner alone goes further
     Door("GET", "subscriptions.plans", READERS),
     Door("GET", "subscriptions.preview_plan", OWNER_ONLY, {"plan_code": "premium"}),

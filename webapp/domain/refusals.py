@@ -62,6 +62,11 @@ class StalePreview(Refusal):
 
 
 @dataclass(eq=False)
+class StalePage(Refusal):
+    """Somebody saved other values since the form was opened: nothing is overwritten unseen (A4)."""
+
+
+@dataclass(eq=False)
 class KeyReused(Refusal):
     """The idempotency key came back with another request."""
 

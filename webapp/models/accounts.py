@@ -57,10 +57,15 @@ class BillingDetails(Base):
     vat_number: Mapped[str | None]  # compact, with its country: BE0876543270
     enterprise_number: Mapped[str | None]  # ten digits
     invoice_email: Mapped[str]
-    accountant_email: Mapped[str | None]
+    other_invoice_emails: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
+    accountant_email: Mapped[str | None]  # confirmed by its reader: one that is not yet waits in `email_checks`
     buyer_reference: Mapped[str | None]
     peppol_id: Mapped[str | None]
     vat_treatment: Mapped[Code] = mapped_column(default="domestic")
+    # What the register of VAT numbers (VIES) answered: valid, invalid or unavailable; None when it was not asked
+    vat_check: Mapped[Code | None]
+    vat_checked_at: Mapped[datetime | None]
+    vat_consultation: Mapped[str | None]  # its reference, the proof of a reverse charge
     payment_method: Mapped[Code] = mapped_column(default="transfer")  # transfer, direct_debit or card
     payment_label: Mapped[str] = mapped_column(default="")  # masked, as shown: BE21 0012 •••• 7803
     payment_reference: Mapped[str] = mapped_column(default="")  # mandate reference
@@ -146,3 +151,18 @@ class MailedLink(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class EmailCheck(Base):
+    """An accountant's address that waits for its reader to open a mailed link; only then is it used (U1)."""
+
+    __tablename__ = "email_checks"
+
+    id: Mapped[NumberKey]
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    email: Mapped[str] = mapped_column(String(254))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    asked_by: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]  # confirmed, cancelled or replaced by another
