@@ -123,7 +123,7 @@ class Ledger:
                 )
                 self._lines.append((billed, changed_on))
             else:
-                corrected = Correction(line.net, line.service, False)
+                corrected = Correction(line.net, line.service, line.quantity, False)
                 self._corrections.setdefault(line.root_id, []).append((corrected, changed_on))
         return draft
 

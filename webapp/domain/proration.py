@@ -7,8 +7,8 @@ out from the morning of that day, then what the day has billed so far is taken o
 nothing that cancels out is ever shown.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
@@ -32,12 +32,19 @@ from webapp.domain.vat import VatRate
 class Correction:
     """A later line that gives part of a billed line back (negative), or undoes that (positive).
 
-    `service` is the part of the billed service it concerns, None for a correction by amount only.
+    `service` is the part of the billed service it concerns, None for a correction by amount only; `quantity` is how
+    many units it gives back.
     """
 
     net: Money
     service: Period | None
+    quantity: int
     is_of_today: bool
+
+    @property
+    def units_back(self) -> int:
+        """Units no longer covered; negative when the giving back was undone."""
+        return self.quantity if self.net.cents < 0 else -self.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +75,29 @@ class BilledLine:
         before = (each.net for each in self.corrections if not each.is_of_today)
         return self.net + total(before, self.net.currency)
 
-    def covered_until_this_morning(self) -> date:
-        """The first day that this line no longer covers, before the present day's corrections."""
-        starts = [
-            service.start
-            for service, net in _by_service(each for each in self.corrections if not each.is_of_today).items()
-            if net.cents < 0
-        ]
-        return min([self.service.end, *starts])
+    @property
+    def quantity_left(self) -> int:
+        """Units billed and not given back, for lines of today: those are only ever given back whole in time."""
+        return self.quantity - sum(each.units_back for each in self.corrections if each.service == self.service)
 
-    def given_back_today(self) -> dict[Period, Money]:
-        corrected = _by_service(each for each in self.corrections if each.is_of_today)
-        return {service: -net for service, net in corrected.items() if net.cents < 0}
+    def quantity_covered_this_morning(self, day: date) -> int:
+        """Units that this line covers on `day`, before the present day's corrections."""
+        if day not in self.service:
+            return 0
+        return self.quantity - sum(
+            each.units_back
+            for each in self.corrections
+            if not each.is_of_today and each.service is not None and day in each.service
+        )
 
-
-def _by_service(corrections: Iterable[Correction]) -> dict[Period, Money]:
-    sums: dict[Period, Money] = {}
-    for each in corrections:
-        if each.service is not None:
-            sums[each.service] = sums.get(each.service, Money(0, each.net.currency)) + each.net
-    return sums
+    def given_back_today(self) -> dict[Period, tuple[Money, int]]:
+        """What the present day gave back, net of what it took again: amount and units, by service."""
+        sums: dict[Period, tuple[Money, int]] = {}
+        for each in self.corrections:
+            if each.is_of_today and each.service is not None:
+                net, units = sums.get(each.service, (Money(0, self.net.currency), 0))
+                sums[each.service] = (net - each.net, units + each.units_back)
+        return {service: (net, units) for service, (net, units) in sums.items() if net.cents > 0}
 
 
 def unused_days_credit(paid: Money, period: Period, ends_on: date) -> Money:
@@ -115,10 +125,7 @@ class _Covered:
     """A billed line that still covers the day, and how many of its units nobody has asked for yet."""
 
     line: BilledLine
-    spare: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.spare = self.line.quantity
+    spare: int
 
 
 def settlement(contract: Contract, billed: Sequence[BilledLine], on: date, vat: VatRate) -> Draft:
@@ -149,9 +156,9 @@ class _Target:
 
 def _target(wanted: Sequence[Charge], mornings: Sequence[BilledLine], on: date, vat: VatRate) -> _Target:
     covered = [
-        _Covered(line)
+        _Covered(line, line.quantity_covered_this_morning(on))
         for line in mornings
-        if line.covered_until_this_morning() > on and line.left_this_morning.cents > 0
+        if line.quantity_covered_this_morning(on) > 0 and line.left_this_morning.cents > 0
     ]
     charges: list[DraftLine] = []
     for charge in wanted:
@@ -172,7 +179,7 @@ def _target(wanted: Sequence[Charge], mornings: Sequence[BilledLine], on: date, 
 def _give_back(line: BilledLine, quantity: int, on: date) -> DraftLine:
     """A share of the billed line, by its own dates and amount, never more than what is left of it (M6)."""
     service = Period(max(on, line.service.start), line.service.end)
-    if service == line.service and quantity == line.quantity:
+    if service == line.service and quantity == line.quantity_covered_this_morning(on):
         amount = line.left_this_morning
     else:
         share = service.share_of(line.service) * Fraction(quantity, line.quantity)
@@ -200,20 +207,19 @@ def _charges_after(target: Sequence[DraftLine], evening: Sequence[BilledLine]) -
 def _difference(line: DraftLine, billed: Sequence[BilledLine]) -> list[DraftLine]:
     if not billed:
         return [line]
-    quantity = line.quantity - sum(each.quantity for each in billed)
+    quantity = line.quantity - sum(each.quantity_left for each in billed)
     net = line.net - total((each.left for each in billed), line.net.currency)
     if net.cents > 0:
         return [DraftLine(line.key, line.unit, max(quantity, 1), line.service, line.whole, net, line.vat)]
     lines: list[DraftLine] = []
-    excess = -net
+    excess, surplus = -net, -quantity
     for each in reversed(billed):
-        back = min(excess, each.left)
+        back, units = min(excess, each.left), min(surplus, each.quantity_left)
         if back:
-            units = max(1, min(each.quantity, -quantity))
             lines.append(
-                DraftLine(each.key, each.unit, units, each.service, each.whole, -back, each.vat, each.id)
+                DraftLine(each.key, each.unit, max(1, units), each.service, each.whole, -back, each.vat, each.id)
             )
-            excess -= back
+            excess, surplus = excess - back, surplus - units
     return lines
 
 
@@ -230,20 +236,15 @@ def _given_back_after(
     wanted = {(line.root_id, line.service): line for line in target}
     lines: list[DraftLine] = []
     for billed in mornings:
-        for service, done in billed.given_back_today().items():
+        for service, (done, units) in billed.given_back_today().items():
             line = wanted.pop((billed.id, service), None)
             net = done + line.net if line is not None else done
+            if line is not None:
+                units = abs(units - line.quantity)
             if net:
                 lines.append(
                     DraftLine(
-                        billed.key,
-                        billed.unit,
-                        billed.quantity,
-                        service,
-                        billed.whole,
-                        net,
-                        billed.vat,
-                        billed.id,
+                        billed.key, billed.unit, max(1, units), service, billed.whole, net, billed.vat, billed.id
                     )
                 )
     return [*wanted.values(), *lines]
@@ -253,7 +254,10 @@ def upcoming(contract: Contract, billed: Sequence[BilledLine], vat: VatRate) -> 
     """The next document that the billing run will issue: the next period, or before it, inside a paid year, the
     monthly renewal at which an establishment begins or ends to be charged (E1, M10). None when the contract ends
     before. Changes scheduled up to that day are applied."""
+    ends_on = contract.ends_on()
     for renewal in contract.renewals_to_settle():
+        if ends_on is not None and ends_on <= renewal:
+            break
         draft = settlement(contract.on(renewal), billed, renewal, vat)
         if draft.lines:
             return draft
@@ -268,7 +272,7 @@ def with_draft(billed: Sequence[BilledLine], draft: Draft) -> list[BilledLine]:
     for line in draft.lines:
         if line.root_id is not None:
             corrections.setdefault(line.root_id, []).append(
-                Correction(line.net, line.service, is_of_today=False)
+                Correction(line.net, line.service, line.quantity, is_of_today=False)
             )
             continue
         charges.append(

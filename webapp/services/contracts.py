@@ -297,7 +297,7 @@ def billed_lines(session: Session, subscription_id: uuid.UUID, today: date, sinc
     for row in rows:
         if row.root_id is not None:
             net, service = Money(row.net_cents, row.currency), Period(row.period_start, row.period_end)
-            corrections.setdefault(row.root_id, []).append(Correction(net, service, _is_of_today(row, today)))
+            corrections.setdefault(row.root_id, []).append(Correction(net, service, row.quantity, _is_of_today(row, today)))
     return [
         BilledLine(
             id=row.id,
