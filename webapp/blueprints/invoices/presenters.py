@@ -1,0 +1,186 @@
+"""What the pages of documents show."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import url_for
+
+from webapp.domain.money import Money
+from webapp.i18n import Sentence, _
+from webapp.models.invoices import InvoiceLine
+from webapp.services.invoices import Document, Page, Settlement, State, Summary, Unpaid
+
+# The filter of states, as addresses and people name them.
+FILTERS: dict[str, tuple[State, ...]] = {
+    "a-payer": (State.OPEN, State.PARTLY_PAID, State.OVERDUE),
+    "en-retard": (State.OVERDUE,),
+    "payee": (State.PAID,),
+    "note-de-credit": (State.CREDIT_NOTE,),
+}
+FILTER_NAMES: dict[str, Sentence] = {
+    "": _("Tous"),
+    "a-payer": _("À payer"),
+    "en-retard": _("En retard"),
+    "payee": _("Payée"),
+    "note-de-credit": _("Note de crédit"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    value: str
+    words: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    number: int
+    address: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceList:
+    subscription_id: uuid.UUID
+    rows: tuple[Summary, ...]
+    count: int
+    first: int
+    last: int
+    states: list[Choice]
+    years: list[Choice]
+    is_filtered: bool
+    pages: list[PageLink]
+    next_page: str
+    unpaid: Unpaid | None
+
+
+def invoice_list(
+    subscription_id: uuid.UUID,
+    listed: Page,
+    state: str,
+    year: int | None,
+    years: Sequence[int],
+    unpaid: Unpaid | None,
+) -> InvoiceList:
+    def address(number: int) -> str:
+        return url_for(
+            "invoices.index",
+            subscription_id=subscription_id,
+            statut=state or None,
+            annee=year,
+            page=number if number > 1 else None,
+        )
+
+    return InvoiceList(
+        subscription_id=subscription_id,
+        rows=listed.rows,
+        count=listed.count,
+        first=listed.first,
+        last=listed.last,
+        states=[Choice(value, words, value == state) for value, words in FILTER_NAMES.items()],
+        years=[Choice(str(each), str(each), each == year) for each in years],
+        is_filtered=bool(state or year),
+        pages=[PageLink(number, address(number), number == listed.number) for number in _near(listed)],
+        next_page=address(listed.number + 1) if listed.number < listed.pages else "",
+        unpaid=unpaid,
+    )
+
+
+def _near(listed: Page) -> list[int]:
+    """The first page, the last one, and those around the present one."""
+    if listed.pages == 1:
+        return []
+    around = range(max(1, listed.number - 2), min(listed.pages, listed.number + 2) + 1)
+    return sorted({1, *around, listed.pages})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`days` of `of_days` when the line is not for a whole billing period."""
+
+    description: str
+    start: date
+    end: date
+    quantity: int
+    unit: Money
+    net: Money
+    days: int | None
+    of_days: int
+    is_difference: bool  # not the plain product: what a further change of the day came to
+
+
+@dataclass(frozen=True, slots=True)
+class VatRow:
+    category: str
+    rate: str
+    base: Money
+    vat: Money
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    subscription_id: uuid.UUID
+    summary: Summary
+    language: str
+    seller: dict[str, Any]
+    buyer: dict[str, Any]
+    lines: list[Line]
+    vat: list[VatRow]
+    communication: str
+    payment: dict[str, Any]
+    settled_by: tuple[Settlement, ...]
+
+    @property
+    def is_credit_note(self) -> bool:
+        return self.summary.kind == "credit_note"
+
+
+def document(subscription_id: uuid.UUID, issued: Document) -> DocumentPage:
+    invoice = issued.invoice
+    currency = invoice.currency
+    return DocumentPage(
+        subscription_id=subscription_id,
+        summary=issued.summary,
+        language=invoice.language,
+        seller=invoice.seller,
+        buyer=invoice.buyer,
+        lines=[_line(line, currency) for line in issued.lines],
+        vat=[
+            VatRow(
+                each["category"],
+                each["rate"],
+                Money(each["base_cents"], currency),
+                Money(each["vat_cents"], currency),
+            )
+            for each in invoice.vat_breakdown
+        ],
+        communication=structured(invoice.ogm),
+        payment=invoice.payment,
+        settled_by=issued.settled_by,
+    )
+
+
+def _line(line: InvoiceLine, currency: str) -> Line:
+    days, of_days = (line.period_end - line.period_start).days, (line.whole_end - line.whole_start).days
+    unit, net = Money(line.unit_cents, currency), Money(line.net_cents, currency)
+    is_whole = (line.period_start, line.period_end) == (line.whole_start, line.whole_end)
+    return Line(
+        description=line.description,
+        start=line.period_start,
+        end=line.period_end,
+        quantity=line.quantity,
+        unit=unit,
+        net=net,
+        days=None if is_whole else days,
+        of_days=of_days,
+        is_difference=is_whole and abs(net) != unit * line.quantity,
+    )
+
+
+def structured(digits: str) -> str:
+    """+++123/4567/89012+++, as Belgian banks write a structured communication."""
+    return f"+++{digits[:3]}/{digits[3:7]}/{digits[7:]}+++"

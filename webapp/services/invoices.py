@@ -1,0 +1,332 @@
+"""Reading documents: what pages list and show. Nothing here is ever written: see `invoicing`."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, extract, func, or_, select
+from sqlalchemy.orm import Session, aliased, selectinload
+
+from webapp.domain.money import Money, total
+from webapp.domain.periods import Period
+from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Payment
+
+PAGE_SIZE = 25
+
+
+class State(StrEnum):
+    """Where a document stands. What is late stays late while a part of it is missing."""
+
+    PAID = "paid"
+    OPEN = "open"
+    PARTLY_PAID = "partly_paid"
+    OVERDUE = "overdue"
+    CREDIT_NOTE = "credit_note"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A document as lists show it; amounts signed by their effect on what the customer owes."""
+
+    number: str
+    kind: str
+    reason: str
+    issued_on: date
+    due_on: date
+    period_start: date
+    period_end: date
+    net: Money
+    vat: Money
+    total: Money
+    left: Money  # still to be paid; zero on a credit note
+    state: State
+    days_late: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """What is past due, VAT included."""
+
+    count: int
+    left: Money
+    oldest_due_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the overview shows: the latest documents, what is past due, and the credit that the next invoice uses."""
+
+    latest: tuple[Summary, ...]
+    unpaid: Unpaid | None
+    credit: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of documents, newest first. `count` counts those of every page; `first` and `last` from 1."""
+
+    rows: tuple[Summary, ...]
+    count: int
+    number: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.count // PAGE_SIZE))
+
+    @property
+    def first(self) -> int:
+        return (self.number - 1) * PAGE_SIZE + 1
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.rows) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What paid a document, or what a credit note paid: `document` is the one at the other end, if any."""
+
+    method: str
+    amount: Money
+    on: date
+    document: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document with its lines, as issued."""
+
+    invoice: Invoice
+    summary: Summary
+    lines: tuple[InvoiceLine, ...]
+    settled_by: tuple[Settlement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BilledAmount:
+    """A line of a past document, to compare the next one with it. `ref` as in `pricing.Item`."""
+
+    item: str
+    ref: str
+    quantity: int
+    net: Money
+
+
+@dataclass(frozen=True, slots=True)
+class BilledPeriod:
+    """The last whole billing period that was invoiced."""
+
+    period: Period
+    amounts: tuple[BilledAmount, ...]
+
+    @property
+    def net(self) -> Money:
+        return total((each.net for each in self.amounts), self.amounts[0].net.currency)
+
+
+def state_of(kind: str, total_cents: int, paid_cents: int, due_on: date, today: date) -> State:
+    if kind == "credit_note":
+        return State.CREDIT_NOTE
+    if paid_cents >= total_cents:
+        return State.PAID
+    if due_on < today:
+        return State.OVERDUE
+    return State.PARTLY_PAID if paid_cents else State.OPEN
+
+
+def _is(state: State, today: date) -> ColumnElement[bool]:
+    """`state_of`, for the database."""
+    is_open = and_(Invoice.kind == "invoice", Invoice.paid_cents < Invoice.total_cents)
+    match state:
+        case State.CREDIT_NOTE:
+            return Invoice.kind == "credit_note"
+        case State.PAID:
+            return and_(Invoice.kind == "invoice", Invoice.paid_cents >= Invoice.total_cents)
+        case State.OVERDUE:
+            return and_(is_open, Invoice.due_on < today)
+        case State.PARTLY_PAID:
+            return and_(is_open, Invoice.due_on >= today, Invoice.paid_cents > 0)
+        case _:
+            return and_(is_open, Invoice.due_on >= today, Invoice.paid_cents == 0)
+
+
+_COLUMNS = (
+    Invoice.number,
+    Invoice.kind,
+    Invoice.reason,
+    Invoice.issued_on,
+    Invoice.due_on,
+    Invoice.period_start,
+    Invoice.period_end,
+    Invoice.currency,
+    Invoice.net_cents,
+    Invoice.vat_cents,
+    Invoice.total_cents,
+    Invoice.paid_cents,
+)
+_NEWEST_FIRST = (Invoice.issued_on.desc(), Invoice.id.desc())
+
+
+def _summary(row: Any, today: date) -> Summary:
+    state = state_of(row.kind, row.total_cents, row.paid_cents, row.due_on, today)
+    return Summary(
+        number=row.number,
+        kind=row.kind,
+        reason=row.reason,
+        issued_on=row.issued_on,
+        due_on=row.due_on,
+        period_start=row.period_start,
+        period_end=row.period_end,
+        net=Money(row.net_cents, row.currency),
+        vat=Money(row.vat_cents, row.currency),
+        total=Money(row.total_cents, row.currency),
+        left=Money(row.total_cents - row.paid_cents if row.kind == "invoice" else 0, row.currency),
+        state=state,
+        days_late=(today - row.due_on).days if state is State.OVERDUE else 0,
+    )
+
+
+def glance(session: Session, subscription_id: uuid.UUID, today: date, limit: int = 3) -> Glance:
+    """The latest documents of a subscription, all of it that is past due and the account's credit, in one statement."""
+    late = _is(State.OVERDUE, today)
+    left = Invoice.total_cents - Invoice.paid_cents
+    credit = (
+        select(func.coalesce(func.sum(CreditBalanceEntry.amount_cents), 0))
+        .where(
+            CreditBalanceEntry.account_id == Invoice.account_id,
+            CreditBalanceEntry.currency == Invoice.currency,
+        )
+        .correlate(Invoice)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(
+            *_COLUMNS,
+            func.sum(case((late, 1), else_=0)).over().label("late_count"),
+            func.sum(case((late, left), else_=0)).over().label("late_cents"),
+            func.min(case((late, Invoice.due_on))).over().label("oldest_due_on"),
+            credit.label("credit_cents"),
+        )
+        .where(Invoice.subscription_id == subscription_id)
+        .order_by(*_NEWEST_FIRST)
+        .limit(limit)
+    ).all()
+    if not rows:
+        return Glance((), None, Money(0))
+    first = rows[0]
+    unpaid = None
+    if first.late_count:
+        unpaid = Unpaid(
+            int(first.late_count), Money(int(first.late_cents), first.currency), first.oldest_due_on
+        )
+    credit_left = Money(max(0, int(first.credit_cents)), first.currency)
+    return Glance(tuple(_summary(row, today) for row in rows), unpaid, credit_left)
+
+
+def last_period(session: Session, subscription_id: uuid.UUID) -> BilledPeriod | None:
+    """What the last invoice of a whole period charged; None before the first."""
+    newest = (
+        select(Invoice.id)
+        .where(Invoice.subscription_id == subscription_id, Invoice.run_kind == "period")
+        .order_by(Invoice.run_on.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    line = InvoiceLine
+    rows = session.execute(
+        select(line.item, line.ref, line.quantity, line.net_cents)
+        .add_columns(Invoice.currency, Invoice.period_start, Invoice.period_end)
+        .join(Invoice, Invoice.id == line.invoice_id)
+        .where(line.invoice_id == newest)
+        .order_by(line.position)
+    ).all()
+    if not rows:
+        return None
+    amounts = tuple(
+        BilledAmount(row.item, row.ref, row.quantity, Money(row.net_cents, row.currency)) for row in rows
+    )
+    return BilledPeriod(Period(rows[0].period_start, rows[0].period_end), amounts)
+
+
+def years(session: Session, account_id: uuid.UUID) -> list[int]:
+    """The years with a document, latest first."""
+    year = extract("year", Invoice.issued_on)
+    found = session.scalars(select(year).where(Invoice.account_id == account_id).distinct())
+    return sorted((int(each) for each in found), reverse=True)
+
+
+def unpaid(session: Session, account_id: uuid.UUID, today: date) -> Unpaid | None:
+    """What the account has not paid in time."""
+    late = select(
+        func.count(), func.sum(Invoice.total_cents - Invoice.paid_cents), func.min(Invoice.due_on)
+    ).where(Invoice.account_id == account_id, _is(State.OVERDUE, today))
+    row = session.execute(late.add_columns(func.min(Invoice.currency))).one()
+    return Unpaid(int(row[0]), Money(int(row[1]), row[3]), row[2]) if row[0] else None
+
+
+def listed(
+    session: Session,
+    account_id: uuid.UUID,
+    today: date,
+    *,
+    states: Sequence[State] = (),
+    year: int | None = None,
+    page: int = 1,
+) -> Page:
+    """The documents of an account in any of these states, or in all, one page of them. Beyond the last, the last."""
+    matches = [Invoice.account_id == account_id]
+    if states:
+        matches.append(or_(*(_is(state, today) for state in states)))
+    if year is not None:
+        matches.append(Invoice.issued_on.between(date(year, 1, 1), date(year, 12, 31)))
+    count = session.scalar(select(func.count()).select_from(Invoice).where(*matches)) or 0
+    number = min(max(page, 1), max(1, -(-count // PAGE_SIZE)))
+    rows = session.execute(
+        select(*_COLUMNS)
+        .where(*matches)
+        .order_by(*_NEWEST_FIRST)
+        .limit(PAGE_SIZE)
+        .offset((number - 1) * PAGE_SIZE)
+    )
+    return Page(tuple(_summary(row, today) for row in rows), count, number)
+
+
+def by_number(session: Session, account_id: uuid.UUID, number: str, today: date) -> Document | None:
+    """A document of this account, None when it has none of that number."""
+    statement = select(Invoice).where(Invoice.account_id == account_id, Invoice.number == number)
+    invoice = session.scalars(statement.options(selectinload(Invoice.lines))).first()
+    if invoice is None:
+        return None
+    return Document(invoice, _summary(invoice, today), tuple(invoice.lines), _settlements(session, invoice))
+
+
+def _settlements(session: Session, invoice: Invoice) -> tuple[Settlement, ...]:
+    """What paid this invoice, or the invoices that this credit note paid, oldest first."""
+    note, paid = aliased(Invoice), aliased(Invoice)
+    rows = session.execute(
+        select(
+            Payment.method,
+            Payment.amount_cents,
+            Payment.currency,
+            Payment.received_on,
+            Payment.invoice_id,
+            note.number.label("note_number"),
+            paid.number.label("paid_number"),
+        )
+        .join(paid, paid.id == Payment.invoice_id)
+        .outerjoin(note, note.id == Payment.credit_note_id)
+        .where(or_(Payment.invoice_id == invoice.id, Payment.credit_note_id == invoice.id))
+        .order_by(Payment.received_on, Payment.id)
+    )
+    return tuple(
+        Settlement(
+            row.method,
+            Money(row.amount_cents, row.currency),
+            row.received_on,
+            row.note_number if row.invoice_id == invoice.id else row.paid_number,
+        )
+        for row in rows
+    )
