@@ -225,6 +225,13 @@ EXPLANATIONS: dict[str, str] = {
     "TerminationPending": _(
         "Une résiliation est prévue le %(effective_on)s. Annulez-la d’abord, puis changez de formule."
     ),
+    "AlreadyTerminated": _(
+        "Une résiliation est déjà enregistrée : le dernier jour de l’abonnement est le %(last_day)s. Vous pouvez l’annuler jusque-là."
+    ),
+    "WithdrawalTooLate": _(
+        "La rétractation est réservée aux consommateurs, dans les quatorze jours qui suivent la signature. "
+        "Vous pouvez résilier."
+    ),
     "StalePreview": _(
         "Quelque chose a changé depuis l’affichage de cette page. "
         "Voici les nouveaux montants : relisez-les, puis confirmez."
@@ -253,6 +260,9 @@ EXPLANATIONS: dict[str, str] = {
     "OptionRequires": _("%(option_code)s demande %(needed_code)s. Ajoutez aussi cette option."),
     "OptionRequired": _("%(by)s a besoin de %(option_code)s. Retirez les deux, ou gardez les deux."),
     "OptionExcluded": _("%(option_code)s et %(other_code)s ne vont pas ensemble. Choisissez l’une des deux."),
+    "QuotationPending": _("Une demande de devis est déjà en cours pour cette option."),
+    "QuotationClosed": _("Ce devis n’attend plus de réponse : il a été accepté, refusé ou remplacé."),
+    "QuotationExpired": _("Ce devis était valable jusqu’au %(valid_until)s. Demandez-en un nouveau."),
     "LastEstablishment": _(
         "Un abonnement garde au moins un établissement. Pour tout arrêter, résiliez l’abonnement."
     ),

@@ -154,7 +154,10 @@ class LifeOfAContract(RuleBasedStateMachine):
     def undoes_a_scheduled_change(self, place: int) -> None:
         changes = self.contract.changes
         chosen = changes[place % len(changes)]
-        self.contract = replace(self.contract, changes=tuple(each for each in changes if each is not chosen))
+        kept = replace(self.contract, changes=tuple(each for each in changes if each is not chosen))
+        if settlement(kept, self.ledger.billed(self.today), self.today, STANDARD).lines:
+            return  # it would cost something: the portal refuses, and sends to the preview
+        self.contract = kept
 
     # ── What must always hold ────────────────────────────────────────────────────────────────────────────────────
 

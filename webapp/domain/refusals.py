@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
+from webapp.domain.money import Money
+
 
 class Refusal(Exception):
     """A rule says no. Subclasses are dataclasses whose fields are the facts of the sentence.
@@ -54,6 +56,18 @@ class TerminationPending(Refusal):
     """A termination is pending: it must be withdrawn before the plan changes (M5)."""
 
     effective_on: date
+
+
+@dataclass(eq=False)
+class AlreadyTerminated(Refusal):
+    """Notice was given already: the termination pending can be withdrawn, not asked for again (T3)."""
+
+    last_day: date
+
+
+@dataclass(eq=False)
+class WithdrawalTooLate(Refusal):
+    """Withdrawing is for consumers, within fourteen days of signing."""
 
 
 @dataclass(eq=False)
@@ -192,3 +206,27 @@ class TooLateToUndo(Refusal):
 @dataclass(eq=False)
 class NothingToSave(Refusal):
     """The draft asks for what already stands."""
+
+
+@dataclass(eq=False)
+class QuotationPending(Refusal):
+    """A quotation for this option is under way: it is answered or declined first (C4)."""
+
+
+@dataclass(eq=False)
+class QuotationClosed(Refusal):
+    """The quotation was accepted or declined already, or has no price yet (C4)."""
+
+
+@dataclass(eq=False)
+class QuotationExpired(Refusal):
+    """The offer could be accepted until a day that has passed (C4)."""
+
+    valid_until: date
+
+
+@dataclass(eq=False)
+class UndoCosts(Refusal):
+    """Undoing would charge something, so it goes through a preview: for an option, by choosing it again (P1)."""
+
+    due: Money

@@ -1,6 +1,7 @@
 """Scheduled changes: written down, applied on their date in their order, undone until then (P6, M5)."""
 
 import uuid
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 from webapp.domain.access import SYSTEM, Actor
 from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, Signature
 from webapp.domain.contract import ScheduledChange as Change
-from webapp.domain.refusals import ChangeAlreadyDone
+from webapp.domain.proration import settlement
+from webapp.domain.refusals import ChangeAlreadyDone, UndoCosts
 from webapp.models.catalogue import PlanPrice
 from webapp.models.subscriptions import ScheduledChange, Subscription, SubscriptionOption
 from webapp.services import audit, contracts
@@ -75,6 +77,7 @@ def undo(
     change = session.scalars(statement).first()
     if change is None or change.status != "pending" or change.effective_on <= today:
         raise ChangeAlreadyDone()
+    _ensure_free(session, subscription_id, change_id, today)
     close(session, [change.id], "undone", now)
     touch(session, subscription, now)
     facts = {"kind": change.kind, "effective_on": change.effective_on.isoformat(), **change.facts}
@@ -83,6 +86,20 @@ def undo(
     )
     session.flush()
     return change
+
+
+def _ensure_free(session: Session, subscription_id: uuid.UUID, change_id: int, today: date) -> None:
+    """Raises UndoCosts when the paid period counted on the change: what costs something is previewed first.
+
+    It happens when an option on its way out went through a switch to annual billing, which charged it to its end.
+    """
+    situation = contracts.load(session, subscription_id)
+    contract = situation.contract
+    kept = replace(contract, changes=tuple(each for each in contract.changes if each.id != change_id))
+    billed = contracts.billed_lines(session, subscription_id, today, since=today)
+    due = settlement(kept, billed, today, situation.customer.vat)
+    if due.lines:
+        raise UndoCosts(due.total)
 
 
 def touch(session: Session, subscription: Subscription, now: datetime) -> Situation:
@@ -107,30 +124,44 @@ def apply_due(
     session: Session, subscription: Subscription, situation: Situation, day: date, now: datetime
 ) -> Situation:
     """Write what is scheduled up to `day` into the rows, in its order. Answers the situation as it is then."""
-    due = sorted(
-        (each for each in situation.contract.changes if each.effective_on <= day), key=lambda each: each.order
-    )
-    if not due:
-        return situation
     contract = situation.contract
+    due = sorted((each for each in contract.changes if each.effective_on <= day), key=lambda each: each.order)
+    has_ended_by_itself = contract.ended_on is None and contract.on(day).ended_on is not None
+    if not due and not has_ended_by_itself:
+        return situation
+    applied = []
     for change in due:
         if contract.ended_on is not None:
             break
         after = contract.applying(change)
         _write(session, subscription, contract, after, change)
         contract = after
-        audit.record(
-            session,
-            SYSTEM,
-            subscription.account_id,
-            f"subscription.{change.kind.value}_applied",
-            contract.plan_code,
-            {},
-            {"effective_on": change.effective_on.isoformat()},
-            now,
-        )
-    close(session, [change.id for change in due], "applied", now)
+        applied.append(change.id)
+        _note_applied(session, subscription, change.kind, contract, change.effective_on, now)
+    ended = contract.on(day)
+    if contract.ended_on is None and ended.ended_on is not None:
+        subscription.status, subscription.ended_on = "ended", ended.ended_on
+        _note_applied(session, subscription, ChangeKind.TERMINATION, ended, ended.ended_on, now)
+        contract = ended
+    close(session, applied, "applied", now)
+    if contract.ended_on is not None:  # nothing else is to come any more
+        close(session, [each.id for each in situation.contract.changes], "replaced", now)
     return touch(session, subscription, now)
+
+
+def _note_applied(
+    session: Session, subscription: Subscription, kind: ChangeKind, contract: Contract, on: date, now: datetime
+) -> None:
+    audit.record(
+        session,
+        SYSTEM,
+        subscription.account_id,
+        f"subscription.{kind.value}_applied",
+        contract.plan_code,
+        {},
+        {"effective_on": on.isoformat()},
+        now,
+    )
 
 
 def _write(
