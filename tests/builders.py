@@ -64,7 +64,7 @@ def a_catalogue(session: Session, available_from: date = LONG_AGO) -> None:
 
 
 def a_reseller(
-    session: Session, slug: str = "horecaplus", allowed_actions: Sequence[str] = ("change_options",)
+    session: Session, slug: str = "horecaplus", allowed_actions: Sequence[str] = ("options",)
 ) -> Reseller:
     found = session.scalars(select(Reseller).where(Reseller.slug == slug)).first()
     if found is None:

@@ -70,10 +70,15 @@ class Visit:
     session_id: int
     last_account_id: uuid.UUID | None
     last_seen_at: datetime
+    staff_role: str | None = None  # in the operator's own team
 
     @property
     def actor(self) -> Actor:
         return Actor(kind="user", id=str(self.user_id), name=self.user_name)
+
+    @property
+    def staff_actor(self) -> Actor:
+        return Actor(kind="staff", id=str(self.user_id), name=self.user_name)
 
     @property
     def is_to_note(self) -> bool:
@@ -106,7 +111,8 @@ def requires(
 ) -> Callable[[Callable[Arguments, ResponseReturnValue]], Callable[Arguments, ResponseReturnValue]]:
     """State who may enter a view. It comes right under the route, before `@commits`.
 
-    Anonymous: to the sign-in page, and back afterwards. Not a member of the account: 404, as for what does not exist.
+    Anonymous: to the sign-in page, and back afterwards. Not a member of the account, or not of the operator's team: 404,
+    as for what does not exist.
     A member whose role does not grant `may`: 403 with the role that does.
     """
 
@@ -119,6 +125,8 @@ def requires(
             if here is None:
                 answer: ResponseReturnValue = login.unauthorized()
                 return answer
+            if may is May.STAFF:
+                return view(*args, **kwargs) if here.staff_role else abort(404)
             if here.role is None and (may is not May.SIGNED_IN or here.subscription_id is not None):
                 abort(404)
             if not is_allowed(here.role, may):
@@ -248,6 +256,7 @@ def _resolve() -> Visit | None:
         session_id=row.session_id,
         last_account_id=row.last_account_id,
         last_seen_at=row.last_seen_at,
+        staff_role=row.staff_role,
     )
 
 

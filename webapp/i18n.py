@@ -236,6 +236,16 @@ EXPLANATIONS: dict[str, str] = {
         "Quelque chose a changé depuis l’affichage de cette page. "
         "Voici les nouveaux montants : relisez-les, puis confirmez."
     ),
+    "AlreadyMember": _("%(email)s a déjà accès à ce compte. Changez son rôle dans la liste."),
+    "InvitationForAnother": _(
+        "Cette invitation est pour %(email)s. Connectez-vous avec cette adresse pour l’accepter."
+    ),
+    "LastOwner": _("Un compte garde au moins un propriétaire. Donnez d’abord ce rôle à quelqu’un d’autre."),
+    "NotAMember": _("Cette personne n’a plus accès à ce compte. Rechargez la page."),
+    "WrongCode": _(
+        "Ce code n’est pas le bon ou a déjà servi. Attendez le suivant dans votre application, "
+        "ou utilisez un code de secours."
+    ),
     "StalePage": _(
         "Quelqu’un a modifié ces informations depuis l’ouverture de cette page. "
         "Comparez avec ce qui est enregistré maintenant, puis enregistrez de nouveau."

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from tests.builders import a_subscription, a_user, an_account
-from tests.support.access_table import ALL_MEMBERS, DOORS, EVERYBODY, SIGNED_IN, Door, Who
+from tests.support.access_table import ALL_MEMBERS, DOORS, EVERYBODY, SIGNED_IN, STAFF, Door, Who
 from tests.support.signing_in import sign_in
 from webapp import create_app
 from webapp.auth import WHO_MAY
@@ -56,6 +56,8 @@ def visitors(app: Flask, session: Session) -> dict[Who, FlaskClient]:
     clients = {Who.ANONYMOUS: app.test_client()}
     stranger = a_user(session, an_account(session, "Ailleurs"))
     clients[Who.STRANGER] = sign_in(app.test_client(), session, stranger)
+    team = a_user(session, staff_role="support")
+    clients[Who.STAFF] = sign_in(app.test_client(), session, team)
     for role in Role:
         member = a_user(session, contract.account, role)
         clients[Who(role.value)] = sign_in(app.test_client(), session, member)
@@ -82,6 +84,8 @@ def test_the_view_asks_for_what_the_table_says(built_app: Flask, door: Door) -> 
     may: May = built_app.view_functions[door.endpoint].requires  # type: ignore[attr-defined]
     if may is May.ANYONE:
         granted = EVERYBODY
+    elif may is May.STAFF:
+        granted = STAFF
     elif may is May.SIGNED_IN:
         granted = ALL_MEMBERS if names_a_subscription(built_app, door) else SIGNED_IN
     else:
@@ -104,7 +108,7 @@ def test_each_visitor_gets_the_answer_of_the_table(
             swapped = knock(visitors[who], door, path, **{"HX-Request": "true"})
             assert (swapped.status_code, swapped.get_data()) == (401, b"")
             assert swapped.headers["HX-Redirect"].startswith("/connexion")
-        elif who is Who.STRANGER:
+        elif who in (Who.STRANGER, Who.STAFF) or door.admitted == STAFF:
             assert answer.status_code == 404, f"{who}: what belongs to others does not exist"
         else:
             assert answer.status_code == 403, f"{who}: {answer.status}"
@@ -160,7 +164,7 @@ def test_a_view_that_says_nothing_is_closed(settings: Settings, app: Flask) -> N
 
 
 def test_each_permission_that_not_everybody_has_says_who_has_it() -> None:
-    for may in set(May) - {May.ANYONE, May.SIGNED_IN}:
+    for may in set(May) - {May.ANYONE, May.SIGNED_IN, May.STAFF}:
         roles = {role for role in Role if may in ROLE_MAY[role]}
         if roles == set(Role):
             continue

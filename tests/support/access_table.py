@@ -9,6 +9,7 @@ A new view needs a row here, written by hand from the specification and not read
 are in", for those whose values or form are not meant to succeed.
 """
 
+import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,6 +17,7 @@ from enum import StrEnum
 class Who(StrEnum):
     ANONYMOUS = "anonymous"
     STRANGER = "stranger"  # signed in, owner of another account
+    STAFF = "staff"  # of the operator, member of no account
     OWNER = "owner"
     ADMINISTRATOR = "administrator"
     VIEWER = "viewer"
@@ -28,6 +30,7 @@ ALL_MEMBERS = frozenset({Who.OWNER, Who.ADMINISTRATOR, Who.VIEWER, Who.ACCOUNTAN
 READERS = ALL_MEMBERS - {Who.ACCOUNTANT}
 OWNER_AND_ADMINISTRATOR = frozenset({Who.OWNER, Who.ADMINISTRATOR})
 OWNER_ONLY = frozenset({Who.OWNER})
+STAFF = frozenset({Who.STAFF})
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Door:
 
 
 UNKNOWN_LINK = frozenset({410})
+NOT_FOUND = frozenset({404})
+NO_ESTABLISHMENT: dict[str, object] = {"establishment_id": uuid.UUID(int=0)}
 
 DOORS = (
     # Arriving
@@ -83,4 +88,61 @@ DOORS = (
     Door("GET", "subscriptions.preview_plan", OWNER_ONLY, {"plan_code": "premium"}),
     Door("POST", "subscriptions.change_plan", OWNER_ONLY, {"plan_code": "premium"}),
     Door("GET", "subscriptions.plan_changed", READERS),
+    # The overview: options are undone by who changes them, a plan by the owner alone
+    Door("GET", "subscriptions.overview", READERS),
+    Door("POST", "subscriptions.undo_change", OWNER_AND_ADMINISTRATOR, {"change_id": 0}),
+    Door("GET", "subscriptions.contact", ALL_MEMBERS),
+    Door("POST", "subscriptions.send_message", ALL_MEMBERS, form={"message": "Bonjour"}),
+    # Documents
+    Door("GET", "invoices.index", ALL_MEMBERS),
+    Door("GET", "invoices.show", ALL_MEMBERS, {"number": "F2026-00000"}, answers=frozenset({404})),
+    # Options: everybody who reads the subscription sees them, the owner and administrators change them
+    Door("GET", "options.edit", READERS),
+    Door("POST", "options.draft", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "options.preview", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "options.save", OWNER_AND_ADMINISTRATOR),
+    Door("GET", "options.saved", READERS),
+    # Quotations: one that does not exist here is not found
+    Door("GET", "options.ask_quotation", OWNER_AND_ADMINISTRATOR, {"option_code": "concierge"}),
+    Door("POST", "options.request_quotation", OWNER_AND_ADMINISTRATOR, {"option_code": "concierge"}),
+    Door("GET", "options.quotation", READERS, {"quotation_id": 0}, answers=NOT_FOUND),
+    Door("GET", "options.preview_quotation", OWNER_AND_ADMINISTRATOR, {"quotation_id": 0}, answers=NOT_FOUND),
+    Door(
+        "POST",
+        "options.accept_quotation",
+        OWNER_AND_ADMINISTRATOR,
+        {"quotation_id": 0},
+        {"idempotency_key": "0" * 32, "preview": "x"},
+        answers=NOT_FOUND,
+    ),
+    Door("POST", "options.decline_quotation", OWNER_AND_ADMINISTRATOR, {"quotation_id": 0}, answers=NOT_FOUND),
+    # The operator's own team
+    Door("GET", "staff.quotation_list", STAFF),
+    Door("GET", "staff.quotation", STAFF, {"quotation_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.answer_quotation", STAFF, {"quotation_id": 0}, answers=NOT_FOUND | {422}),
+    # Establishments: everybody who reads the subscription sees them; one that does not exist is not found
+    Door("GET", "establishments.index", READERS),
+    Door("POST", "establishments.preview_services", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "establishments.save_services", OWNER_AND_ADMINISTRATOR),
+    Door("GET", "establishments.add", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "establishments.preview_addition", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "establishments.confirm_addition", OWNER_AND_ADMINISTRATOR),
+    Door("GET", "establishments.edit", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
+    Door("POST", "establishments.save", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
+    Door("GET", "establishments.preview_removal", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
+    Door("POST", "establishments.remove", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
+    Door("POST", "establishments.undo_removal", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
+    Door("GET", "establishments.choose_file", OWNER_AND_ADMINISTRATOR),
+    Door("GET", "establishments.file_template", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "establishments.preview_import", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "establishments.confirm_import", OWNER_AND_ADMINISTRATOR, answers=frozenset({400})),
+    # The contract: everybody who reads the subscription sees its dates, the owner alone ends it
+    Door("GET", "contract.show", READERS),
+    Door("GET", "contract.calendar_file", READERS),
+    Door("GET", "contract.terminate", OWNER_ONLY),
+    Door("POST", "contract.confirm_termination", OWNER_ONLY),
+    Door("POST", "contract.cancel_termination", OWNER_ONLY, {"change_id": 0}),
+    Door("GET", "contract.acknowledgement", READERS, {"change_id": 0}, answers=frozenset({404})),
+    Door("GET", "contract.withdraw", OWNER_ONLY),
+    Door("POST", "contract.confirm_withdrawal", OWNER_ONLY),
 )

@@ -1,4 +1,13 @@
 """The doors. Each package here exposes `bp`; doors never import each other."""
 
 # Names of the packages to register, in the order in which their addresses are listed.
-DOORS: tuple[str, ...] = ("account", "billing_details", "subscriptions", "invoices")
+DOORS: tuple[str, ...] = (
+    "account",
+    "billing_details",
+    "subscriptions",
+    "options",
+    "establishments",
+    "invoices",
+    "contract",
+    "staff",
+)

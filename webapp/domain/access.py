@@ -14,10 +14,12 @@ class Role(StrEnum):
 
 
 class May(StrEnum):
-    """What a door asks for. ANYONE needs no sign-in, SIGNED_IN no account; the others are granted by a role."""
+    """What a door asks for. ANYONE needs no sign-in, SIGNED_IN no account, STAFF a place in the operator's own team;
+    the others are granted by a role."""
 
     ANYONE = "anyone"
     SIGNED_IN = "signed_in"
+    STAFF = "staff"
     READ_SUBSCRIPTION = "read_subscription"
     READ_INVOICES = "read_invoices"
     READ_BILLING_DETAILS = "read_billing_details"
@@ -34,7 +36,7 @@ class May(StrEnum):
 _READS = frozenset({May.READ_SUBSCRIPTION, May.READ_INVOICES, May.READ_BILLING_DETAILS, May.CONTACT_SUPPORT})
 
 ROLE_MAY: dict[Role, frozenset[May]] = {
-    Role.OWNER: frozenset(May) - {May.ANYONE, May.SIGNED_IN},
+    Role.OWNER: frozenset(May) - {May.ANYONE, May.SIGNED_IN, May.STAFF},
     Role.ADMINISTRATOR: _READS | {May.CHANGE_OPTIONS, May.CHANGE_ESTABLISHMENTS},
     Role.VIEWER: _READS,
     Role.ACCOUNTANT: frozenset({May.READ_INVOICES, May.READ_BILLING_DETAILS, May.CONTACT_SUPPORT}),

@@ -148,7 +148,8 @@ def standing(contract: Contract, place: Place, today: date) -> Standing:
 
 def _is_held_on(option: HeldOption, today: date) -> bool:
     if option.kind is OptionKind.ONE_OFF:
-        return option.starts_on == today  # delivered once: only the day's own order can still be taken back
+        # Delivered once: only what was ordered this very day can still be taken back.
+        return option.starts_on == today and option.chosen_on == today
     return option.is_in_use_on(today)
 
 
@@ -166,7 +167,10 @@ def change_of_options(
     OptionAlreadyIncluded, QuantityOutOfRange, OptionRequires, OptionRequired, OptionExcluded.
     """
     if contract.ended_on is not None and contract.ended_on <= today:
-        raise SubscriptionEnded(contract.ended_on)
+        if wishes:
+            raise SubscriptionEnded(contract.ended_on)
+        nothing = Draft((), contract.signature.paid_period, contract.tariff.price.currency)
+        return OptionsChange(today, contract, contract, (), nothing, None, None)
     after = contract
     moves: list[Move] = []
     for wish in {wish.place: wish for wish in wishes}.values():
@@ -202,7 +206,7 @@ def _check_wish(
         raise UnknownOption(wish.code)
     if option.is_included_in(contract.tariff):
         raise OptionAlreadyIncluded(wish.code)
-    if not option.is_sold_under(contract.tariff) or option.kind is OptionKind.ON_QUOTATION:
+    if not option.is_sold_under(contract.tariff):  # without a quotation, what is quoted has no price
         raise OptionNotOffered(wish.code, contract.plan_code)
     is_per_unit = option.kind is OptionKind.PER_UNIT
     least, most = (option.min_quantity, option.max_quantity) if is_per_unit else (1, 1)

@@ -76,6 +76,35 @@ class StalePreview(Refusal):
 
 
 @dataclass(eq=False)
+class AlreadyMember(Refusal):
+    """The address invited belongs to somebody who has access already (U2)."""
+
+    email: str
+
+
+@dataclass(eq=False)
+class InvitationForAnother(Refusal):
+    """The invitation was sent to another address than the one signed in (U2)."""
+
+    email: str
+
+
+@dataclass(eq=False)
+class LastOwner(Refusal):
+    """An account keeps at least one owner (U2)."""
+
+
+@dataclass(eq=False)
+class NotAMember(Refusal):
+    """No such person in this account: removed meanwhile, or another account's."""
+
+
+@dataclass(eq=False)
+class WrongCode(Refusal):
+    """The code of the authenticator application, or the recovery code, is not right or has served."""
+
+
+@dataclass(eq=False)
 class StalePage(Refusal):
     """Somebody saved other values since the form was opened: nothing is overwritten unseen (A4)."""
 

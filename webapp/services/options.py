@@ -1,7 +1,7 @@
 """Options: previewed and saved as one change, and quoted when they have no list price (spec O1-O6, C4)."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -13,7 +13,8 @@ from webapp.domain.contract import Frequency, OptionKind
 from webapp.domain.money import Money
 from webapp.domain.option_change import Move, OptionsChange, OptionTerms, Wish, change_of_options
 from webapp.domain.pricing import Draft
-from webapp.domain.refusals import NothingToSave, StalePreview
+from webapp.domain.proration import BilledLine
+from webapp.domain.refusals import ContactPartner, NothingToSave, Refusal, StalePreview, SubscriptionEnded
 from webapp.models.invoices import Invoice
 from webapp.services import audit, billing, contracts, invoicing, notices, previews, scheduling
 from webapp.services.contracts import OptionWords, Situation
@@ -39,7 +40,7 @@ class OptionsPreview:
         return previews.fingerprint(self.situation, change.today, drafts, *change.moves)
 
 
-def terms_of(offer: OptionOffer, currency: str) -> OptionTerms:
+def terms_of(offer: OptionOffer) -> OptionTerms:
     """What the catalogue says of an option, as the rules read it."""
     cents = {price.frequency: Money(price.amount_cents, price.currency) for price in offer.prices}
     return OptionTerms(
@@ -57,32 +58,66 @@ def terms_of(offer: OptionOffer, currency: str) -> OptionTerms:
     )
 
 
-def preview(
-    session: Session, subscription_id: uuid.UUID, wishes: Sequence[Wish], today: date
-) -> OptionsPreview:
-    """Work out one save without writing anything. Raises the refusals of `change_of_options`, and ContactPartner."""
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a save is worked out from, read once: the subscription as it is once today's billing has passed."""
+
+    situation: Situation
+    offers: tuple[OptionOffer, ...]
+    terms: Mapping[str, OptionTerms]
+    billed: Sequence[BilledLine]
+    arrears: tuple[Draft, ...]
+    today: date
+
+
+def read(
+    session: Session, subscription_id: uuid.UUID, today: date, quoted: OptionTerms | None = None
+) -> Basis:
+    """Read what saves are worked out from. `quoted` is the terms of an option on quotation, at the price accepted."""
     situation = contracts.load(session, subscription_id)
     offers = options_on_sale(session, situation, today)
-    return work_out(session, situation, offers, wishes, today)
-
-
-def work_out(
-    session: Session,
-    situation: Situation,
-    offers: Sequence[OptionOffer],
-    wishes: Sequence[Wish],
-    today: date,
-) -> OptionsPreview:
-    """`preview` for a page that has read the situation and the offers already."""
     words = {offer.code: OptionWords(offer.names, offer.unit_names, offer.icon) for offer in offers}
     situation = replace(situation, options={**words, **situation.options})
-    if wishes:
-        ensure_self_service(situation, CHANGE_OPTIONS)
-    terms = {offer.code: terms_of(offer, situation.currency) for offer in offers}
+    terms = {offer.code: terms_of(offer) for offer in offers}
+    if quoted is not None:
+        terms[quoted.code] = quoted
     billed = contracts.billed_lines(session, situation.subscription_id, today, since=today)
     situation, billed, arrears = previews.caught_up(situation, billed, today)
-    change = change_of_options(situation.contract, terms, wishes, billed, today, situation.customer.vat)
-    return OptionsPreview(situation, tuple(offers), change, arrears)
+    return Basis(situation, tuple(offers), terms, billed, arrears, today)
+
+
+def work_out(basis: Basis, wishes: Sequence[Wish]) -> OptionsPreview:
+    """One save without writing anything. Raises the refusals of `change_of_options`, and ContactPartner."""
+    situation = basis.situation
+    if wishes:
+        ensure_self_service(situation, CHANGE_OPTIONS)
+    change = change_of_options(
+        situation.contract, basis.terms, wishes, basis.billed, basis.today, situation.customer.vat
+    )
+    return OptionsPreview(situation, basis.offers, change, basis.arrears)
+
+
+def preview(
+    session: Session,
+    subscription_id: uuid.UUID,
+    wishes: Sequence[Wish],
+    today: date,
+    quoted: OptionTerms | None = None,
+) -> OptionsPreview:
+    """`work_out` from what is recorded now."""
+    return work_out(read(session, subscription_id, today, quoted), wishes)
+
+
+def forbidding(situation: Situation, today: date) -> Refusal | None:
+    """The rule that keeps anybody from changing options here today, if there is one: pages say it beforehand."""
+    ended = situation.contract.on(today).ended_on
+    if ended is not None and ended <= today:
+        return SubscriptionEnded(ended)
+    try:
+        ensure_self_service(situation, CHANGE_OPTIONS)
+    except ContactPartner as refusal:
+        return refusal
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +135,14 @@ def save(
     now: datetime,
     actor: Actor,
     link: str,
+    quoted: OptionTerms | None = None,
 ) -> SavedOptions:
     """Save a draft of options: exactly what was previewed, or StalePreview and nothing (O2). Flushes.
 
     One save is one change: one document, one audit entry, one mail per owner. Raises NothingToSave.
     """
     subscription = scheduling.lock(session, subscription_id)
-    shown = preview(session, subscription_id, wishes, today)
+    shown = preview(session, subscription_id, wishes, today, quoted)
     if shown.fingerprint != fingerprint:
         raise StalePreview()
     if not shown.change.moves:
@@ -114,7 +150,7 @@ def save(
     if shown.arrears:
         previewed = shown.change.due_now.total
         billing.bill_due(session, subscription_id, today, now)
-        shown = preview(session, subscription_id, wishes, today)
+        shown = preview(session, subscription_id, wishes, today, quoted)
         if shown.change.due_now.total != previewed:
             raise StalePreview()
     change, situation = shown.change, shown.situation

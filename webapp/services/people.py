@@ -152,6 +152,7 @@ _IDENTITY = (
     User.email,
     User.language,
     User.price_display,
+    User.staff_role,
     User.disabled_at,
 )
 _BY_TOKEN = (LoginSession.token_hash == bindparam("token_hash"),)

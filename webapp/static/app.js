@@ -2,7 +2,7 @@
 (() => {
   const on = (name, act) => document.addEventListener(name, act);
   const find = (selector) => document.querySelector(selector);
-  const dirty = () => find("form[data-draft-form][data-dirty]");
+  const dirty = () => find("[data-draft-form][data-dirty]");
 
   function focus(element) {
     if (!element) return;
@@ -58,7 +58,7 @@
 
   // A draft is lost on leaving: say so.
   on("input", ({ target }) => target.form?.matches("[data-draft-form]") && target.form.setAttribute("data-dirty", ""));
-  on("submit", ({ target }) => target.removeAttribute("data-dirty"));
+  on("submit", () => dirty()?.removeAttribute("data-dirty"));
   addEventListener("beforeunload", (event) => { if (dirty()) event.preventDefault(); });
 
   on("click", async ({ target }) => {
