@@ -276,6 +276,9 @@ EXPLANATIONS: dict[str, str] = {
     "LastEstablishment": _(
         "Un abonnement garde au moins un établissement. Pour tout arrêter, résiliez l’abonnement."
     ),
+    "UndoCosts": _(
+        "Revenir en arrière aurait un coût aujourd’hui. Choisissez-le dans les options : l’aperçu montre le montant."
+    ),
     "UnknownEstablishment": _("Cet établissement n’est plus en service. Rechargez la page."),
     "TooLateToUndo": _("Un établissement retiré ne peut être remis que le jour même. Ajoutez-le de nouveau."),
 }
