@@ -13,6 +13,7 @@ from babel.messages.pofile import read_po
 
 import webapp
 from webapp.domain import refusals
+from webapp.domain.money import Money
 from webapp.domain.refusals import Refusal
 from webapp.i18n import (
     EXPLANATIONS,
@@ -39,6 +40,7 @@ FACTS: dict[str, object] = {
     "tuple[str, ...]": ("booking", "signage"),
     "date | None": date(2026, 12, 1),
     "str | None": "exemple",
+    "Money": Money(1200),
 }
 
 
