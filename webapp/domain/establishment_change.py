@@ -7,7 +7,7 @@ from datetime import date
 
 from webapp.domain.contract import Contract, HeldEstablishment, HeldOption
 from webapp.domain.money import Money
-from webapp.domain.pricing import Draft
+from webapp.domain.pricing import Draft, period_draft
 from webapp.domain.proration import BilledLine, settlement, upcoming, with_draft
 from webapp.domain.refusals import LastEstablishment, SubscriptionEnded, TooLateToUndo, UnknownEstablishment
 from webapp.domain.vat import VatRate
@@ -33,6 +33,8 @@ class EstablishmentsChange:
     due_now: Draft  # only when options chosen today go away with their establishment
     next_before: Draft | None
     next_after: Draft | None
+    period_before: Draft | None  # the first whole period not billed yet: what it comes to from then on
+    period_after: Draft | None
 
 
 def change_of_establishments(
@@ -81,6 +83,8 @@ def change_of_establishments(
         due_now=due_now,
         next_before=upcoming(contract, billed, vat),
         next_after=upcoming(after, with_draft(billed, due_now), vat),
+        period_before=period_draft(contract, vat),
+        period_after=period_draft(after, vat),
     )
 
 

@@ -1,27 +1,116 @@
 """Establishments: added, renamed, removed, brought back the same day, imported from a file (spec E1-E6)."""
 
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
+from stdnum.be import vat as enterprise_number
+from stdnum.exceptions import ValidationError
 
 from webapp.domain.access import Actor
 from webapp.domain.contract import Contract, HeldEstablishment
 from webapp.domain.establishment_change import EstablishmentsChange, change_of_establishments, removal_undone
-from webapp.domain.option_change import Wish, change_of_options
-from webapp.domain.pricing import Draft
-from webapp.domain.proration import with_draft
+from webapp.domain.option_change import Move, Wish, change_of_options
+from webapp.domain.pricing import Draft, period_draft
 from webapp.domain.refusals import NothingToSave, StalePreview, UnknownEstablishment
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Establishment, Subscription
 from webapp.services import audit, billing, contracts, invoicing, notices, previews, scheduling
-from webapp.services.contracts import Address, Situation
-from webapp.services.subscriptions import NewEstablishment, ensure_self_service, issued_as_told
-from webapp.services.wording import text
+from webapp.services.contracts import Address, OptionWords, Situation
+from webapp.services.options import terms_of
+from webapp.services.subscriptions import (
+    NewEstablishment,
+    ensure_self_service,
+    issued_as_told,
+    options_on_sale,
+)
+from webapp.services.wording import moves_in_words, text
 
 CHANGE_ESTABLISHMENTS = "establishments"  # the action, as a reseller's policy names it
+LONGEST = 120  # characters of a name, a street, a city
+
+
+# ── What is typed, in a form or in a file ────────────────────────────────────────────────────────────────────────
+
+
+def checked(cells: Mapping[str, str]) -> tuple[NewEstablishment, tuple[str, ...]]:
+    """The details as they will be kept, and the names of the fields that cannot be. One rule for forms and files."""
+    details = NewEstablishment(
+        name=_tidy(cells.get("name", "")),
+        street=_tidy(cells.get("street", "")),
+        postcode=_tidy(cells.get("postcode", "")),
+        city=_tidy(cells.get("city", "")),
+        number=_tidy(cells.get("number", "")) or None,
+    )
+    wrong = [each for each in ("name", "street", "city") if not 0 < len(getattr(details, each)) <= LONGEST]
+    if not re.fullmatch(r"[1-9][0-9]{3}", details.postcode):
+        wrong.append("postcode")
+    if details.number is not None:
+        try:
+            details = replace(details, number=establishment_number(details.number))
+        except ValidationError:
+            wrong.append("number")
+    return details, tuple(each for each in _DETAILS if each in wrong)
+
+
+def _tidy(typed: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in typed).split())
+
+
+def establishment_number(typed: str) -> str:
+    """The ten digits of the number that the Crossroads Bank for Enterprises gives an establishment unit.
+
+    2.xxx.xxx.xxx: the first digit is 2 to 8, the last two are 97 less the rest of the eight others, as for the
+    enterprise number (royal decree of 24 June 2003). Raises ValidationError.
+
+    >>> establishment_number("2.123.456.791")
+    '2123456791'
+    """
+    compact = re.sub(r"[ .]", "", typed)
+    if not re.fullmatch(r"[2-8][0-9]{9}", compact) or enterprise_number.checksum(compact) != 0:
+        raise ValidationError()
+    return compact
+
+
+def same_place(name: str, street: str, postcode: str) -> tuple[str, ...]:
+    """What makes two lines the same establishment: name, street and postcode, however they are typed."""
+    return tuple(" ".join(each.casefold().split()) for each in (name, street, postcode))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedLine:
+    """What becomes of one line of a file: it is added, known already, or refused for the fields in `problems`."""
+
+    number: int
+    details: NewEstablishment
+    outcome: str  # added, known, twice or refused
+    problems: tuple[str, ...] = ()
+
+
+def sort_lines(
+    situation: Situation, lines: Sequence[tuple[int, Mapping[str, str]]], today: date
+) -> list[ImportedLine]:
+    """Read numbered lines against what is in service today. Nothing is written."""
+    active = (situation.addresses[each.id] for each in situation.contract.establishments_active_on(today))
+    known = {same_place(each.name, each.street, each.postcode) for each in active}
+    seen: set[tuple[str, ...]] = set()
+    sorted_lines = []
+    for number, cells in lines:
+        details, problems = checked(cells)
+        place = same_place(details.name, details.street, details.postcode)
+        if problems:
+            outcome = "refused"
+        else:
+            outcome = "known" if place in known else "twice" if place in seen else "added"
+            seen.add(place)
+        sorted_lines.append(ImportedLine(number, details, outcome, problems))
+    return sorted_lines
+
+
+# ── Coming and going ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +121,7 @@ class EstablishmentsPreview:
     change: EstablishmentsChange
     adding: tuple[NewEstablishment, ...]
     option_wishes: tuple[Wish, ...]  # options of the account that go with what is removed
+    moves: tuple[Move, ...]  # what these wishes do
     arrears: tuple[Draft, ...]
 
     @property
@@ -68,12 +158,24 @@ def preview(
     # A new address has no id before it is written; its place in the list stands for it in the preview.
     coming = [(f"new-{number}", each.name) for number, each in enumerate(adding, start=1)]
     vat = situation.customer.vat
-    change = change_of_establishments(situation.contract, coming, removing, billed, today, vat)
+    contract, next_before = situation.contract, None
+    moves: tuple[Move, ...] = ()
     if option_wishes:
-        along = change_of_options(
-            change.contract_after, {}, option_wishes, with_draft(billed, change.due_now), today, vat
+        offers = options_on_sale(session, situation, today)
+        terms = {offer.code: terms_of(offer) for offer in offers}
+        words = {offer.code: OptionWords(offer.names, offer.unit_names, offer.icon) for offer in offers}
+        situation = replace(situation, options={**words, **situation.options})
+        along = change_of_options(contract, terms, option_wishes, billed, today, vat)
+        contract, moves, next_before = along.contract_after, along.moves, along.next_before
+    # One settlement for both: what the options give back today is in it.
+    change = change_of_establishments(contract, coming, removing, billed, today, vat)
+    if moves:
+        change = replace(
+            change,
+            contract_before=situation.contract,
+            next_before=next_before,
+            period_before=period_draft(situation.contract, vat),
         )
-        change = replace(change, contract_after=along.contract_after, next_after=along.next_after)
     situation = replace(
         situation,
         addresses={
@@ -84,7 +186,7 @@ def preview(
             },
         },
     )
-    return EstablishmentsPreview(situation, change, tuple(adding), tuple(option_wishes), arrears)
+    return EstablishmentsPreview(situation, change, tuple(adding), tuple(option_wishes), moves, arrears)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +216,11 @@ def save(
     if not adding and not removing:
         raise NothingToSave()
     if shown.arrears:
+        previewed = shown.change.due_now.total
         billing.bill_due(session, subscription_id, today, now)
         shown = preview(session, subscription_id, adding, removing, today, option_wishes)
+        if shown.change.due_now.total != previewed:
+            raise StalePreview()
     change, situation = shown.change, shown.situation
     issued = None
     if change.due_now.lines:
@@ -131,6 +236,7 @@ def save(
         "",
         {"removed": [each.name for each in change.removed]},
         {
+            "options": {move.code: move.after for move in shown.moves},
             "added": [each.name for each in shown.adding],
             "charged_from": change.renewal_on.isoformat(),
             "document": issued.number if issued else None,
@@ -145,7 +251,8 @@ def save(
         lambda language: {
             "options_ending": sorted(
                 {text(situation.options[each.code].names, language) for each in change.options_ending}
-            )
+            ),
+            "moves": moves_in_words(shown.moves, situation, language),
         },
         added=[each.name for each in shown.adding],
         removed=[each.name for each in change.removed],
@@ -205,6 +312,14 @@ def edit(
             session, actor, subscription.account_id, "establishment.edited", row.name, before, after, now
         )
     session.flush()
+
+
+def find(session: Session, subscription_id: uuid.UUID, establishment_id: uuid.UUID) -> NewEstablishment:
+    """What is known of an establishment in service, to be corrected. Raises UnknownEstablishment."""
+    row = _row(session, subscription_id, establishment_id)
+    if row.active_until is not None:
+        raise UnknownEstablishment()
+    return NewEstablishment(**{name: getattr(row, name) for name in _DETAILS})
 
 
 _DETAILS = ("name", "street", "postcode", "city", "number")
