@@ -1,6 +1,6 @@
 """Changing plan over HTTP: compare, preview, confirm, once; with and without scripts."""
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 from flask.testing import FlaskClient
@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tests.builders import Signed, a_reseller, a_subscription, a_user
-from tests.conftest import Clock
+from tests.conftest import BRUSSELS, Clock
 from tests.support.page import Page
 from tests.support.signing_in import sign_in
 from webapp.domain.access import Role
@@ -47,7 +47,7 @@ def documents(session: Session, signed: Signed) -> int:
 
 def test_the_comparison_shows_each_plan_with_what_it_would_cost_this_account(client, session, parc):
     page = Page.get(as_role(client, session, parc), f"/abonnements/{parc.id}/formules")
-    assert page.texts("article.plan h2")[1:3] == ["Pro Votre formule", "Premium"]
+    assert page.texts("article.plan h2") == ["Essentiel", "Pro Votre formule", "Flex", "Premium"]
     assert "149,00 € HTVA par mois dès le 1er décembre 2026" in page.text(
         "article[aria-labelledby='plan-premium']"
     )
@@ -58,7 +58,7 @@ def test_the_lines_of_the_preview_are_those_of_the_invoice(client, session, parc
     as_role(client, session, parc)
     preview = preview_of(client, parc, "premium")
     shown = preview.texts("#preview .data.stacks tbody .money")
-    assert shown == ["74,50 €", "−39,50 €", "−12,00 €"]
+    assert shown == ["74,50 €", "− 39,50 €", "− 12,00 €"]
     done = preview.form("confirm").submit()
     assert done.text("h1") == "Premium est votre formule"
     assert done.text("#document .amount") == "27,83 €"
@@ -88,9 +88,10 @@ def test_a_key_used_for_something_else_is_refused(client, session, parc):
 
 
 def test_a_stale_confirmation_shows_the_new_figures_and_bills_nothing(client, session, parc, clock):
+    clock.set(datetime(2026, 11, 16, 23, 30, tzinfo=BRUSSELS))
     as_role(client, session, parc)
     form = preview_of(client, parc, "premium").form("confirm")
-    clock.set(date(2026, 11, 21))
+    clock.set(datetime(2026, 11, 17, 0, 30, tzinfo=BRUSSELS))
     again = form.submit()
     assert again.status == 409
     assert "n’est plus à jour" in again.text("#preview")
