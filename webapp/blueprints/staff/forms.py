@@ -1,6 +1,7 @@
 """What the pages of the team ask for."""
 
-from decimal import Decimal
+import re
+from decimal import Decimal, InvalidOperation
 
 from wtforms import DateField, DecimalField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
@@ -15,9 +16,26 @@ _AMOUNT = (
 )
 
 
+class AmountField(DecimalField):
+    """An amount as people type it, with a comma or a point, and cents at most: 1 234,50."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist or not valuelist[0].strip():
+            return
+        typed = re.sub(r"[\s\u202f\u00a0]", "", valuelist[0]).replace(",", ".")
+        try:
+            amount = Decimal(typed)
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or amount != round(amount, 2):
+            self.data = None
+            raise ValueError(_("Écrivez un montant en euros, comme 49,00."))
+        self.data = amount
+
+
 class AnswerForm(PortalForm):
-    monthly = DecimalField(_("Prix par mois, HTVA"), _AMOUNT, places=2)
-    annual = DecimalField(_("Prix par an, HTVA"), _AMOUNT, places=2)
+    monthly = AmountField(_("Prix par mois, HTVA"), _AMOUNT)
+    annual = AmountField(_("Prix par an, HTVA"), _AMOUNT)
     valid_until = DateField(_("Valable jusqu’au"), [InputRequired(_("Indiquez une date."))])
     message = TextAreaField(
         _("Ce que vous proposez"),
