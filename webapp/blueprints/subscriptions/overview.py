@@ -2,7 +2,7 @@
 
 import uuid
 
-from flask import flash, url_for
+from flask import abort, flash, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import auth, clock, htmx
@@ -20,7 +20,7 @@ from webapp.transactions import commits
 MOVED = ("subscriptions/_overview.html", "components/_flashes.html")
 
 
-@bp.get("/", strict_slashes=False)
+@bp.get("")
 @requires(May.READ_SUBSCRIPTION)
 def overview(subscription_id: uuid.UUID) -> ResponseReturnValue:
     """The plan, the commitment, the next invoice, what is scheduled, and the latest documents."""
@@ -35,6 +35,8 @@ def undo_change(subscription_id: uuid.UUID, change_id: int) -> ResponseReturnVal
     session, visit = db.session(), auth.current()
     situation = contracts.load(session, subscription_id)
     change = next((each for each in situation.pending if each.id == change_id), None)
+    if change is not None and change.kind not in presenters.TO_UNDO:
+        abort(404)
     try:
         if change is None:
             raise ChangeAlreadyDone()

@@ -11,11 +11,13 @@ from webapp.auth import Visit
 from webapp.domain.access import May, is_allowed
 from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, PlanTariff
 from webapp.domain.money import Money, total
-from webapp.domain.periods import Period
+from webapp.domain.periods import Period, boundary
 from webapp.domain.pricing import Draft, LineGroup, grouped
 from webapp.domain.terms import Commitment, Notice, Renewal, Terms
 from webapp.domain.vat import VatGroup, with_vat
+from webapp.i18n import date_text
 from webapp.services.contracts import Customer, Partner, PendingChange, Situation
+from webapp.services.establishments import CHANGE_ESTABLISHMENTS
 from webapp.services.invoices import BilledPeriod, Glance, Summary, Unpaid
 from webapp.services.options import CHANGE_OPTIONS
 from webapp.services.subscriptions import CHANGE_PLAN
@@ -26,12 +28,12 @@ DIFFERENCES_SHOWN = 5
 NAMES_SHOWN = 3
 _MONTH = Fraction(1, 12)  # of a yearly price
 
-# Who may undo what, and the action by which a reseller's policy names it.
+# Who may undo what here, and the action by which a reseller's policy names it. A termination is taken back on the
+# page of the contract, which says what that means.
 TO_UNDO: dict[ChangeKind, tuple[May, str]] = {
-    ChangeKind.TERMINATION: (May.TERMINATE, "terminate"),
     ChangeKind.PLAN: (May.CHANGE_PLAN, CHANGE_PLAN),
     ChangeKind.OPTION: (May.CHANGE_OPTIONS, CHANGE_OPTIONS),
-    ChangeKind.ESTABLISHMENT: (May.CHANGE_ESTABLISHMENTS, "establishments"),
+    ChangeKind.ESTABLISHMENT: (May.CHANGE_ESTABLISHMENTS, CHANGE_ESTABLISHMENTS),
 }
 
 
@@ -106,7 +108,7 @@ class TicketLine:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What moves the total. `kind`: plan, establishments, added, removed, quantity, price."""
+    """What moves the total. `kind`: plan, establishments, added, removed, included, quantity, price."""
 
     kind: str
     amount: Money
@@ -118,6 +120,7 @@ class Difference:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     since: date  # the day the last invoiced period began
+    month: str  # its name, when it is a calendar month
     amount: Money  # how much more, negative when less
     differences: list[Difference]
     others: int
@@ -133,6 +136,8 @@ class NextInvoice:
     net: Money
     vat_groups: tuple[VatGroup, ...]
     total: Money
+    credit: Money  # of the account, used first
+    to_pay: Money
     due_on: date
     method: str
     payment_label: str
@@ -164,6 +169,7 @@ class EstablishmentRow:
     active_from: date
     charged_from: date
     is_charged: bool
+    active_until: date | None  # first day without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,9 @@ def overview(
         pending=[] if ended_on else _pending(contract, situation, visit, shown, today, locale),
         plan=_plaque(contract, situation, visit, options, in_all, shown, locale),
         commitment=None if ended_on else _commitment(contract, situation, draft, today, locale),
-        next_invoice=None if ended_on or draft is None else _ticket(situation, draft, last, locale),
+        next_invoice=None
+        if ended_on or draft is None
+        else _ticket(situation, draft, last, glance.credit, locale),
         options=[] if ended_on else options,
         establishments=[] if ended_on else establishments,
         more_establishments=in_all - len(establishments),
@@ -278,8 +286,10 @@ def _pending_row(
     amount: Money | None = None,
     is_annual: bool = False,
 ) -> Pending:
-    may, action = TO_UNDO[row.kind]
-    is_partners = situation.partner is not None and action not in situation.partner.allowed_actions
+    may, action = TO_UNDO.get(row.kind, (May.TERMINATE, ""))
+    is_partners = (
+        bool(action) and situation.partner is not None and action not in situation.partner.allowed_actions
+    )
     return Pending(
         id=row.id,
         kind=kind,
@@ -433,26 +443,36 @@ def _dates(
 # ── The next invoice ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _ticket(situation: Situation, draft: Draft, last: BilledPeriod | None, locale: str) -> NextInvoice:
+def _ticket(
+    situation: Situation, draft: Draft, last: BilledPeriod | None, available: Money, locale: str
+) -> NextInvoice:
     customer, period = situation.customer, draft.period
     is_period = period.start == situation.contract.signature.billed_until
-    why = _comparison(situation, draft, last, locale) if last and is_period else None
+    # A month beside a year explains nothing.
+    is_comparable = last is not None and is_period and (last.period.days > 60) == (period.days > 60)
+    why = _comparison(situation, draft, last, locale) if last is not None and is_comparable else None
     changed = {(each.kind, each.name) for each in why.differences} if why else set()
-    following = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
+    credit = min(available, draft.total) if draft.total.cents > 0 else Money(0, draft.currency)
     return NextInvoice(
         on=period.start,
         period=period,
-        is_whole_month=period.start.day == period.end.day == 1 and following == 1,
+        is_whole_month=_is_calendar_month(period),
         lines=[_ticket_line(group, situation, changed, locale) for group in grouped(draft.lines)],
         net=draft.net,
         vat_groups=draft.vat_groups,
         total=draft.total,
+        credit=credit,
+        to_pay=draft.total - credit,
         due_on=date.fromordinal(period.start.toordinal() + customer.payment_term_days),
         method=customer.payment_method,
         payment_label=customer.payment_label,
         why=why,
         is_settlement=not is_period,
     )
+
+
+def _is_calendar_month(period: Period) -> bool:
+    return period.start.day == 1 and period.end == boundary(period.start, 1)
 
 
 def _ticket_line(
@@ -486,12 +506,14 @@ def _comparison(situation: Situation, draft: Draft, last: BilledPeriod, locale: 
         [each for key, each in after.items() if key[0] == "plan"],
         [each for key, each in before.items() if key[0] == "plan"],
     )
+    kept = situation.contract.on(draft.period.start).options_on(draft.period.start)
+    draft_plan = next((ref for item, ref in after if item == "plan"), situation.contract.plan_code)
     differences = []
     moved = total((net for _, net in plan[0]), draft.currency) - total(
         (net for _, net in plan[1]), draft.currency
     )
     if moved:
-        differences.append(Difference("plan", moved))
+        differences.append(Difference("plan", moved, text(situation.plans[draft_plan], locale)))
     differences += _establishments_moved(situation, before, after, zero)
     for item, ref in dict.fromkeys([*after, *before]):
         if item not in ("option", "one_off") or ref not in situation.options:
@@ -504,11 +526,14 @@ def _comparison(situation: Situation, draft: Draft, last: BilledPeriod, locale: 
             kind = "added" if not count_before else "removed" if not count_after else "quantity"
             if count_before == count_after:
                 kind = "price"
+            elif not count_after and any(option.code == ref for option in kept):
+                kind = "included"
             differences.append(Difference(kind, net_after - net_before, name, count_before, count_after))
     amount = draft.net - last.net
     rest = differences[DIFFERENCES_SHOWN:]
     return Comparison(
         since=last.period.start,
+        month=date_text(last.period.start, locale, "LLLL") if _is_calendar_month(last.period) else "",
         amount=amount,
         differences=differences[:DIFFERENCES_SHOWN],
         others=len(rest),
@@ -613,6 +638,7 @@ def _establishments(
                 active_from=each.active_from,
                 charged_from=each.charged_from,
                 is_charged=each.charged_from <= today,
+                active_until=each.active_until,
             )
         )
     return rows, len(active)
