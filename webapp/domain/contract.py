@@ -10,8 +10,8 @@ from datetime import date
 from enum import StrEnum
 
 from webapp.domain.money import Money
-from webapp.domain.periods import Period, boundary, next_boundary
-from webapp.domain.terms import Commitment, Terms
+from webapp.domain.periods import Period, boundary, boundary_on_or_after, next_boundary
+from webapp.domain.terms import Commitment, Renewal, Terms
 
 
 class Frequency(StrEnum):
@@ -255,11 +255,42 @@ class Contract:
         """The first day on which there is something to bill or to apply; None once the contract has ended."""
         if self.ended_on is not None:
             return None
-        changes = [change.effective_on for change in self.changes]
-        return min([self.signature.billed_until, *changes, *self.renewals_to_settle()])
+        days = [change.effective_on for change in self.changes]
+        own_end = self.ends_by_itself_on()
+        if own_end is not None:
+            days.append(own_end)
+        return min([self.signature.billed_until, *days, *self.renewals_to_settle()])
 
     def termination(self) -> ScheduledChange | None:
         return next((change for change in self.changes if change.kind is ChangeKind.TERMINATION), None)
+
+    def ends_by_itself_on(self) -> date | None:
+        """The first day without service of a contract that is not renewed (C3), at the end of a paid period.
+
+        A plan chosen for that day, or for an earlier one, brings its own terms: then those say.
+        """
+        commitment = self.signature.commitment
+        months = commitment.terms.commitment_months
+        if commitment.terms.renewal is not Renewal.ENDS or months == 0:
+            return None
+        term_end = boundary(commitment.starts_on, months)
+        end = boundary_on_or_after(self.signature.anchor_on, term_end, self.frequency.months)
+        switch = self.plan_switch()
+        return None if switch is not None and switch.effective_on <= end else end
+
+    def ends_on(self) -> date | None:
+        """The first day without service, when it is known: ended, given notice, or at the end of itself."""
+        if self.ended_on is not None:
+            return self.ended_on
+        termination = self.termination()
+        own_end = self.ends_by_itself_on()
+        days = [termination.effective_on] if termination is not None else []
+        days += [own_end] if own_end is not None else []
+        return min(days, default=None)
+
+    def stops_inside_a_paid_period(self) -> bool:
+        ends_on = self.ends_on()
+        return ends_on is not None and ends_on < self.signature.billed_until
 
     def plan_switch(self) -> ScheduledChange | None:
         return next((change for change in self.changes if change.kind is ChangeKind.PLAN), None)
@@ -270,6 +301,9 @@ class Contract:
         for change in sorted(self.changes, key=lambda change: change.order):
             if change.effective_on <= day:
                 contract = contract.applying(change)
+        own_end = contract.ends_by_itself_on()
+        if contract.ended_on is None and own_end is not None and own_end <= day:
+            contract = replace(contract, ended_on=own_end, changes=())
         return contract
 
     def applying(self, change: ScheduledChange) -> "Contract":

@@ -98,10 +98,10 @@ def recurring_charges(
     """What the contract, as it is on `day`, asks for from `day` to the end of `whole`, a billing period.
 
     Nothing is asked for what is free: included establishments, options that the plan includes. An establishment
-    not yet charged on `day` is left to its own monthly renewal (E1).
+    not yet charged on `day` is left to its own monthly renewal (E1). Nothing either once the contract has ended.
     """
     rest = whole.overlap(day, until)
-    if rest is None:
+    if rest is None or (contract.ended_on is not None and contract.ended_on <= day):
         return []
     charges = [Charge(Item("plan", contract.plan_code), contract.tariff.price, 1, rest, whole)]
     for number, establishment in enumerate(contract.establishments_charged_on(day), start=1):

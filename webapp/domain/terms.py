@@ -65,44 +65,51 @@ class Commitment:
         first = Period(self.starts_on, boundary(self.starts_on, months))
         return first if day in first else None
 
-    def possible_ends(self, day: date, anchor: date, period_months: int) -> Iterator[date]:
-        """The days, after `day` and in order, on which the contract could stop.
+    def possible_ends(self, day: date, anchor: date, period_months: int) -> Iterator["PossibleEnd"]:
+        """The ways, from `day` on and in order, in which the contract could stop.
 
-        Ends of terms while committed, else ends of billing periods: never in the middle of a paid one (T2).
+        Ends of terms while committed, else ends of billing periods: never in the middle of a paid one (T2). Notice
+        for a term counts back from the end of that term, wherever the billing period ends.
         """
+        day = max(day, self.starts_on)
         term = self.term_on(day)
-        months = self.terms.commitment_months
-        if term is not None and self.terms.renewal is Renewal.SAME_TERM:
-            number = 1
-            while True:
-                yield boundary_on_or_after(
-                    anchor, _nth_end(self.starts_on, term, number, months), period_months
-                )
-                number += 1
+        notice = self.terms.notice
         end = day
-        if term is not None:
+        while term is not None:
             end = boundary_on_or_after(anchor, term.end, period_months)
-            yield end
+            yield PossibleEnd(end, notice.last_day_before(term.end), term)
             if self.terms.renewal is Renewal.ENDS:
                 return
+            term = self.term_on(term.end)
         while True:
             end = next_boundary(anchor, end, period_months)
-            yield end
+            yield PossibleEnd(end, notice.last_day_before(end), None)
+
+    def earliest(
+        self, given_on: date, anchor: date, period_months: int, since: date | None = None
+    ) -> "PossibleEnd":
+        """How the contract stops when notice is given on `given_on` (T2, M8): the first possible end whose last day
+        of notice has not passed. A contract that ends by itself does so whenever notice comes.
+
+        `since`: the day from which these terms are in force, when notice comes before that.
+        """
+        ends = self.possible_ends(max(given_on, since or given_on), anchor, period_months)
+        last = next(ends)
+        while given_on > last.last_notice_day:
+            following = next(ends, None)
+            if following is None:
+                break
+            last = following
+        return last
 
     def earliest_end(self, given_on: date, anchor: date, period_months: int) -> date:
-        """The first day without service when notice is given on `given_on` (T2, M8): the first possible end
-        whose last day of notice has not passed. A contract that ends by itself does so whenever notice comes.
+        """The first day without service when notice is given on `given_on` (T2, M8).
 
         >>> year = Terms(12, Notice(3, NoticeUnit.MONTHS), Renewal.SAME_TERM)
         >>> Commitment(date(2026, 3, 1), year).earliest_end(date(2026, 12, 15), date(2026, 3, 1), 1)
         datetime.date(2028, 3, 1)
         """
-        last = given_on
-        for end in self.possible_ends(given_on, anchor, period_months):
-            last = end
-            if given_on <= self.terms.notice.last_day_before(end):
-                return end
-        return last
+        return self.earliest(given_on, anchor, period_months).ends_on
 
     def last_notice_day(self, day: date) -> date | None:
         """The last day to give notice for the term in force on `day`; it may have passed. None without a term."""
@@ -110,6 +117,10 @@ class Commitment:
         return self.terms.notice.last_day_before(term.end) if term else None
 
 
-def _nth_end(starts_on: date, term: Period, number: int, months: int) -> date:
-    first = ((term.end.year - starts_on.year) * 12 + term.end.month - starts_on.month) // months
-    return boundary(starts_on, (first + number - 1) * months)
+@dataclass(frozen=True, slots=True)
+class PossibleEnd:
+    """A day on which a contract could stop: the first without service. `term` is the commitment it closes, if any."""
+
+    ends_on: date
+    last_notice_day: date
+    term: Period | None
