@@ -20,7 +20,7 @@ from webapp.services import contracts, invoicing, scheduling
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One day's billing: `kind` period or anniversary, its draft if anything is billed, and the contract after it."""
+    """One day's billing: `kind` period, anniversary or termination, its draft if anything is billed, and the contract after it."""
 
     kind: str
     on: date
@@ -36,11 +36,14 @@ def next_step(contract: Contract, billed: Sequence[BilledLine], until: date, vat
     signature = contract.signature
     renewal = next(iter(contract.renewals_to_settle()), None)
     on = signature.billed_until if renewal is None else renewal
-    if contract.ended_on is not None or on > until:
-        return None
-    contract = contract.on(on)
     if contract.ended_on is not None:
         return None
+    ends_on = contract.ends_on()
+    if ends_on is not None and ends_on <= min(on, until):
+        return _end(contract, billed, ends_on, vat)
+    if on > until:
+        return None
+    contract = contract.on(on)
     if renewal is not None:
         draft = settlement(contract, billed, renewal, vat)
         settled = replace(contract.signature, settled_on=renewal)
@@ -50,6 +53,13 @@ def next_step(contract: Contract, billed: Sequence[BilledLine], until: date, vat
         return None
     signature = replace(contract.signature, billed_until=period.period.end, settled_on=period.period.start)
     return Step("period", period.period.start, period, replace(contract, signature=signature))
+
+
+def _end(contract: Contract, billed: Sequence[BilledLine], on: date, vat: VatRate) -> Step:
+    """The contract stops: what was paid beyond is given back. Only a consumer's can stop inside a paid period."""
+    ended = contract.on(on)
+    draft = settlement(ended, billed, on, vat) if on < contract.signature.billed_until else None
+    return Step("termination", on, draft, ended)
 
 
 def subscriptions_due(session: Session, on: date, reference: str | None = None) -> list[uuid.UUID]:
@@ -80,7 +90,7 @@ def bill_due(session: Session, subscription_id: uuid.UUID, on: date, now: dateti
     while True:
         situation = contracts.load(session, subscription_id)
         billed: list[BilledLine] = []
-        if situation.contract.renewals_to_settle():
+        if situation.contract.renewals_to_settle() or situation.contract.stops_inside_a_paid_period():
             billed = contracts.billed_lines(
                 session, subscription_id, on, since=situation.contract.signature.settled_on
             )

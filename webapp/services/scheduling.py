@@ -150,7 +150,12 @@ def apply_due(
 
 
 def _note_applied(
-    session: Session, subscription: Subscription, kind: ChangeKind, contract: Contract, on: date, now: datetime
+    session: Session,
+    subscription: Subscription,
+    kind: ChangeKind,
+    contract: Contract,
+    on: date,
+    now: datetime,
 ) -> None:
     audit.record(
         session,
