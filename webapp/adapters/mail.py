@@ -7,6 +7,7 @@ when it is not. Nothing here knows about the outbox, the database or the templat
 import smtplib
 import ssl
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
@@ -31,10 +32,28 @@ class Mailer(Protocol):
     def send(self, message: EmailMessage) -> None: ...
 
 
+@dataclass(frozen=True)
+class Attachment:
+    """A document that leaves with a mail: `media_type` such as application/pdf."""
+
+    filename: str
+    media_type: str
+    content: bytes
+
+
 def compose(
-    *, sender: str, recipient: str, subject: str, text: str, html: str, language: str, key: str, at: datetime
+    *,
+    sender: str,
+    recipient: str,
+    subject: str,
+    text: str,
+    html: str,
+    language: str,
+    key: str,
+    at: datetime,
+    attachments: Sequence[Attachment] = (),
 ) -> EmailMessage:
-    """The message in its two forms, text first, with the styles written into the HTML.
+    """The message in its two forms, text first, with the styles written into the HTML, then its documents.
 
     `key` makes the Message-ID: a message sent again after a failure is recognised by the mailbox as the same one.
     Raises MailNotSent when an address cannot be written in a header (a line break, no domain).
@@ -52,7 +71,10 @@ def compose(
         raise MailNotSent(f"an address or a header is refused: {wrong}") from wrong
     message.set_content(text)
     if html:
-        message.add_alternative(_with_styles(html), subtype="html")
+        message.add_alternative(with_styles(html), subtype="html")
+    for each in attachments:
+        kind, _, subtype = each.media_type.partition("/")
+        message.add_attachment(each.content, maintype=kind, subtype=subtype, filename=each.filename)
     return message
 
 
@@ -67,7 +89,7 @@ def _inliner() -> css_inline.CSSInliner:
     return css_inline.CSSInliner(extra_css=styles, load_remote_stylesheets=False, keep_style_tags=False)
 
 
-def _with_styles(html: str) -> str:
+def with_styles(html: str) -> str:
     """Mail programs drop <link> and often <style>: each rule is written on the elements it touches."""
     return _inliner().inline(html)
 

@@ -4,10 +4,10 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.models.base import Base, Code, NumberKey
+from webapp.models.base import Base, BigInt, Code, NumberKey
 
 
 class AuditEntry(Base):
@@ -46,3 +46,15 @@ class OutboxMessage(Base):
     sent_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None]
+
+
+class OutboxAttachment(Base):
+    """A document that leaves with a mail, kept as it was sent."""
+
+    __tablename__ = "outbox_attachments"
+
+    id: Mapped[NumberKey]
+    message_id: Mapped[int] = mapped_column(BigInt, ForeignKey("outbox_messages.id"), index=True)
+    filename: Mapped[str]
+    media_type: Mapped[Code]  # such as application/pdf
+    content: Mapped[bytes] = mapped_column(LargeBinary)

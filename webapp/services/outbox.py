@@ -7,7 +7,7 @@ answers: claim, send, note. A crash between the last two sends the message again
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from webapp.adapters.mail import Mailer, MailNotSent, compose
+from webapp.adapters.mail import Attachment, Mailer, MailNotSent, compose
 from webapp.models.invoices import Issuer
-from webapp.models.records import OutboxMessage
+from webapp.models.records import OutboxAttachment, OutboxMessage
 from webapp.templating import render_for
 
 MOST_ATTEMPTS = 8
@@ -44,11 +44,12 @@ def queue(
     language: str,
     account_id: uuid.UUID | None,
     now: datetime,
+    attachments: Sequence[Attachment] = (),
     **values: Any,
 ) -> OutboxMessage:
     """Write the mail `templates/emails/<template>.txt` and `.html` in the recipient's language.
 
-    The text part begins with the subject, on a line of its own. `values` are what the templates name; amounts and
+    `attachments` are kept with it. The text part begins with the subject, on a line of its own. `values` are what the templates name; amounts and
     dates are given as they are, the templates write them.
     """
     values["brand"] = session.scalar(select(Issuer.brand).order_by(Issuer.id).limit(1)) or ""
@@ -65,6 +66,17 @@ def queue(
         attempts=0,
     )
     session.add(message)
+    if attachments:
+        session.flush()
+        session.add_all(
+            OutboxAttachment(
+                message_id=message.id,
+                filename=each.filename,
+                media_type=each.media_type,
+                content=each.content,
+            )
+            for each in attachments
+        )
     session.info[QUEUED] = True
     return message
 
@@ -102,8 +114,9 @@ def deliver_pending(
             row = _claim(session, message_id, attempts)
             if row is None:
                 continue
+            attachments = _attachments(session, message_id)
             session.expunge(row)
-        error = _send(row, mailer, sender)
+        error = _send(row, attachments, mailer, sender)
         noted = {"sent_at": clock(), "last_error": None} if error is None else {"last_error": error}
         with transaction() as session:
             session.execute(update(OutboxMessage).where(OutboxMessage.id == message_id).values(**noted))
@@ -127,7 +140,16 @@ def _claim(session: Session, message_id: int, attempts: int) -> OutboxMessage | 
     ).one_or_none()
 
 
-def _send(row: OutboxMessage, mailer: Mailer, sender: str) -> str | None:
+def _attachments(session: Session, message_id: int) -> list[Attachment]:
+    rows = session.execute(
+        select(OutboxAttachment.filename, OutboxAttachment.media_type, OutboxAttachment.content)
+        .where(OutboxAttachment.message_id == message_id)
+        .order_by(OutboxAttachment.id)
+    )
+    return [Attachment(*row) for row in rows]
+
+
+def _send(row: OutboxMessage, attachments: Sequence[Attachment], mailer: Mailer, sender: str) -> str | None:
     """Send one message; None, or why it did not leave."""
     try:
         mailer.send(
@@ -140,6 +162,7 @@ def _send(row: OutboxMessage, mailer: Mailer, sender: str) -> str | None:
                 language=row.language,
                 key=f"{row.created_at:%Y%m%d-%H%M%S}-{row.id}",
                 at=row.created_at,
+                attachments=attachments,
             )
         )
     except MailNotSent as error:
