@@ -3,27 +3,28 @@
 A command is a door: it reads the clock, calls a service in one transaction, and says what was done.
 """
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import click
-from flask import Flask, current_app
+from flask import Flask, current_app, url_for
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from webapp import clock
+from webapp import clock, mailing
 from webapp.adapters.yaml_file import BrokenFile
 from webapp.domain.access import SYSTEM
 from webapp.domain.catalogue import Change
 from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.i18n import Sentence, _, date_text, explain, t
+from webapp.services import announcements, billing, demo, renewals
 from webapp.services import catalogue as catalogue_service
-from webapp.services import billing, demo
 
 A_FILE = click.Path(path_type=Path)
 A_DAY = click.DateTime(["%Y-%m-%d"])
@@ -61,6 +62,8 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(seed)
     app.cli.add_command(demo_logins)
     app.cli.add_command(bill)
+    app.cli.add_command(renew)
+    app.cli.add_command(announce)
 
 
 @catalogue.command("check")
@@ -147,6 +150,84 @@ def bill(on_day: datetime | None, reference: str | None) -> None:
          day=date_text(on, _locale()), issued=issued, failed=failed)  # fmt: skip
     if failed:
         raise SystemExit(1)
+
+
+@click.command("renew")
+@click.option(
+    "--on", "on_day", type=A_DAY, help="Apply what is due up to this day, included; today by default."
+)
+@click.option("--account", "reference", help="Only this account, by its reference.")
+@with_appcontext
+def renew(on_day: datetime | None, reference: str | None) -> None:
+    """Apply scheduled changes on their date and write down renewals, then mail them. Twice changes nothing."""
+    on = on_day.date() if on_day else clock.today()
+    with _transaction() as session:
+        found = renewals.subscriptions_to_turn(session, on, reference)
+    applied = renewed = ended = waiting = failed = 0
+    for subscription_id in found:
+        try:
+            with _transaction() as session:
+                turned = renewals.turn(
+                    session, subscription_id, on, clock.now(), _link("contract.show", subscription_id)
+                )
+        except click.ClickException as problem:
+            failed += 1
+            click.echo(f"{subscription_id}: {problem.message}", err=True)
+            continue
+        applied += turned.applied
+        renewed += turned.renewed_on is not None
+        ended += turned.ended_on is not None
+        waiting += turned.waits
+    mailing.deliver()
+    _say(
+        _(
+            "Contrats au %(day)s : %(applied)s changements appliqués, %(renewed)s reconductions, %(ended)s fins, "
+            "%(waiting)s en attente de facturation, %(failed)s en échec."
+        ),
+        day=date_text(on, _locale()),
+        applied=applied,
+        renewed=renewed,
+        ended=ended,
+        waiting=waiting,
+        failed=failed,
+    )
+    if failed:
+        raise SystemExit(1)
+
+
+@click.command("announce")
+@click.option("--on", "on_day", type=A_DAY, help="Announce as on this day; today by default.")
+@with_appcontext
+def announce(on_day: datetime | None) -> None:
+    """Mail the owners before their last day to give notice (PORTAL_ANNOUNCE_DAYS). Each announcement leaves once."""
+    on = on_day.date() if on_day else clock.today()
+    days = current_app.extensions["portal_settings"].announce_days
+    with _transaction() as session:
+        found = announcements.due(session, on, days)
+    sent = failed = 0
+    for each in found:
+        try:
+            with _transaction() as session:
+                link = _link("contract.show", each.subscription_id)
+                sent += announcements.announce(session, each, on, clock.now(), link)
+        except click.ClickException as problem:
+            failed += 1
+            click.echo(f"{each.subscription_id}: {problem.message}", err=True)
+    mailing.deliver()
+    _say(
+        _("Préavis au %(day)s : %(sent)s annonces, %(failed)s en échec."),
+        day=date_text(on, _locale()),
+        sent=sent,
+        failed=failed,
+    )
+    if failed:
+        raise SystemExit(1)
+
+
+def _link(endpoint: str, subscription_id: uuid.UUID) -> str:
+    """A full address for a mail: a command has no request to take it from."""
+    with current_app.test_request_context(base_url=current_app.extensions["portal_settings"].base_url):
+        return url_for(endpoint, subscription_id=subscription_id, _external=True)
 
 
 def _tell(change: Change) -> None:

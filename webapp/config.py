@@ -1,6 +1,7 @@
 """Settings, read once from the environment and refused with a sentence when wrong."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 MailBackend = Literal["console", "file", "smtp"]
 Locale = Literal["fr", "nl", "en"]
+AccessPointKind = Literal["download", "folder", "rest"]
 Value = TypeVar("Value")
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -50,8 +52,13 @@ class Settings:
     base_url: str = "http://127.0.0.1:8000"
     default_locale: Locale = "fr"
     peppol_rules_folder: Path | None = None
+    access_point: AccessPointKind = "download"
+    access_point_folder: Path | None = None
+    access_point_url: str = ""
+    access_point_key: str = ""
     session_idle_minutes: int = 8 * 60
     session_absolute_hours: int = 14 * 24
+    announce_days: tuple[int, ...] = (60, 30, 7)  # before the last day to give notice (T5)
     proxies: int = 0  # how many trusted proxies stand before the server
 
     @property
@@ -65,6 +72,9 @@ class Settings:
         instance = read("PORTAL_INSTANCE", Path, str(PROJECT / "instance"), "a folder").resolve()
         instance.mkdir(parents=True, exist_ok=True)
         backend = read("MAIL_BACKEND", _one_of(MailBackend), "console", "console, file or smtp")
+        access_point = read(
+            "PEPPOL_ACCESS_POINT", _one_of(AccessPointKind), "download", "download, folder or rest"
+        )
         settings = cls(
             instance=instance,
             database_url=read(
@@ -103,16 +113,36 @@ class Settings:
             ),
             default_locale=cast(Locale, read("PORTAL_DEFAULT_LOCALE", _one_of(Locale), "fr", "fr, nl or en")),
             peppol_rules_folder=read("PEPPOL_RULES_FOLDER", _folder_or_none, "", "a folder that exists"),
+            access_point=cast(AccessPointKind, access_point),
+            access_point_folder=read(
+                "PEPPOL_ACCESS_POINT_FOLDER", Path, str(instance / "peppol"), "a folder"
+            ),
+            access_point_url=read(
+                "PEPPOL_ACCESS_POINT_URL",
+                lambda text: _base_url(text) if text else "",
+                "",
+                "an address without path, such as https://api.e-invoice.be",
+            ),
+            access_point_key=read("PEPPOL_ACCESS_POINT_KEY", str, "", "the key given by the access point"),
             session_idle_minutes=read(
                 "SESSION_IDLE_MINUTES", _between(1, 1440), "480", "whole minutes, from 1 to 1440"
             ),
             session_absolute_hours=read(
                 "SESSION_ABSOLUTE_HOURS", _between(1, 720), "336", "whole hours, from 1 to 720"
             ),
+            announce_days=read(
+                "PORTAL_ANNOUNCE_DAYS", _days, "60 30 7", "days separated by spaces, each from 0 to 365"
+            ),
             proxies=read("PORTAL_PROXIES", _between(0, 5), "0", "how many proxies stand in front, 0 to 5"),
         )
         if backend == "smtp" and not settings.smtp_host:
             raise WrongSetting("SMTP_HOST", "missing, while MAIL_BACKEND is smtp", "the mail server's name")
+        if access_point == "rest" and not (settings.access_point_url and settings.access_point_key):
+            raise WrongSetting(
+                "PEPPOL_ACCESS_POINT_URL",
+                "it or PEPPOL_ACCESS_POINT_KEY is missing, while PEPPOL_ACCESS_POINT is rest",
+                "the address of the access point and the key it gave",
+            )
         return settings
 
 
@@ -127,7 +157,7 @@ class _Reader:
         try:
             return convert(text)
         except ValueError as error:
-            shown = "the value given" if "SECRET" in variable or "PASSWORD" in variable else repr(text)
+            shown = "the value given" if re.search("SECRET|PASSWORD|KEY", variable) else repr(text)
             raise WrongSetting(variable, f"{shown} cannot be used ({error})", expected) from None
 
 
@@ -147,6 +177,11 @@ def _between(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return convert
+
+
+def _days(text: str) -> tuple[int, ...]:
+    days = _between(0, 365)
+    return tuple(sorted({days(each) for each in text.split()}, reverse=True))
 
 
 def _database_url(text: str) -> str:

@@ -73,6 +73,14 @@ DOORS = (
     Door("POST", "account.save_preferences", SIGNED_IN),
     Door("GET", "account.password", SIGNED_IN),
     Door("POST", "account.change_password", SIGNED_IN),
+    # The second step of signing in: without a first one, back to the sign-in page
+    Door("GET", "account.sign_in_code", EVERYBODY),
+    Door("POST", "account.check_code", EVERYBODY),
+    Door("GET", "account.two_factor", SIGNED_IN),
+    Door("POST", "account.begin_two_factor", SIGNED_IN),
+    Door("POST", "account.confirm_two_factor", SIGNED_IN),
+    Door("POST", "account.renew_recovery_codes", SIGNED_IN),
+    Door("POST", "account.remove_two_factor", SIGNED_IN),
     Door("POST", "account.set_language", EVERYBODY, form={"language": "nl"}),
     Door("POST", "account.set_price_display", SIGNED_IN, form={"price_display": "tvac"}),
     Door("GET", "account.accounts", SIGNED_IN),
@@ -83,6 +91,18 @@ DOORS = (
     Door("POST", "billing_details.cancel_check", OWNER_ONLY),
     Door("GET", "billing_details.checked_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     Door("POST", "billing_details.confirm_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    # People: who reads the subscription sees them, the owner changes; an invitation needs no account
+    Door("GET", "users.index", READERS),
+    Door("POST", "users.invite", OWNER_ONLY),
+    Door("POST", "users.invite_again", OWNER_ONLY, {"invitation_id": 0}, answers=frozenset({404})),
+    Door("POST", "users.revoke_invitation", OWNER_ONLY, {"invitation_id": 0}, answers=frozenset({404})),
+    Door(
+        "POST", "users.change_role", OWNER_ONLY, {"membership_id": 0}, {"role": "viewer"}, frozenset({404})
+    ),
+    Door("GET", "users.confirm_removal", OWNER_ONLY, {"membership_id": 0}, answers=frozenset({404})),
+    Door("POST", "users.remove", OWNER_ONLY, {"membership_id": 0}, answers=frozenset({404})),
+    Door("GET", "users.invitation", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    Door("POST", "users.join", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     # Changing plan: everybody who reads the subscription compares, the owner alone goes further
     Door("GET", "subscriptions.plans", READERS),
     Door("GET", "subscriptions.preview_plan", OWNER_ONLY, {"plan_code": "premium"}),
@@ -115,7 +135,9 @@ DOORS = (
         {"idempotency_key": "0" * 32, "preview": "x"},
         answers=NOT_FOUND,
     ),
-    Door("POST", "options.decline_quotation", OWNER_AND_ADMINISTRATOR, {"quotation_id": 0}, answers=NOT_FOUND),
+    Door(
+        "POST", "options.decline_quotation", OWNER_AND_ADMINISTRATOR, {"quotation_id": 0}, answers=NOT_FOUND
+    ),
     # The operator's own team
     Door("GET", "staff.quotation_list", STAFF),
     Door("GET", "staff.quotation", STAFF, {"quotation_id": 0}, answers=NOT_FOUND),
@@ -129,7 +151,9 @@ DOORS = (
     Door("POST", "establishments.confirm_addition", OWNER_AND_ADMINISTRATOR),
     Door("GET", "establishments.edit", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
     Door("POST", "establishments.save", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
-    Door("GET", "establishments.preview_removal", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
+    Door(
+        "GET", "establishments.preview_removal", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND
+    ),
     Door("POST", "establishments.remove", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
     Door("POST", "establishments.undo_removal", OWNER_AND_ADMINISTRATOR, NO_ESTABLISHMENT, answers=NOT_FOUND),
     Door("GET", "establishments.choose_file", OWNER_AND_ADMINISTRATOR),

@@ -1,0 +1,35 @@
+"""What the pages of a contract ask for."""
+
+from wtforms import BooleanField, HiddenField, SelectField, TextAreaField
+from wtforms.validators import InputRequired, Length, Optional, Regexp
+
+from webapp.forms import PortalForm
+from webapp.i18n import _
+from webapp.services.terminations import LONGEST_COMMENT
+
+
+class WithdrawalForm(PortalForm):
+    """A confirmation: the key that makes it happen once, and the fingerprint of what was shown."""
+
+    idempotency_key = HiddenField(validators=[InputRequired(), Regexp(r"^[0-9a-f]{32}$")])
+    preview = HiddenField(validators=[InputRequired(), Length(max=64)])
+
+
+class TerminationForm(WithdrawalForm):
+    reason = SelectField(
+        _("Pourquoi partez-vous ?"),
+        [Optional()],
+        choices=[
+            ("", _("Je préfère ne pas le dire")),
+            ("closing", _("Je ferme ou je cède mon établissement")),
+            ("price", _("C’est trop cher")),
+            ("missing", _("Un service me manque")),
+            ("unused", _("Je ne m’en sers pas assez")),
+            ("other", _("Une autre raison")),
+        ],
+    )
+    comment = TextAreaField(
+        _("Voulez-vous ajouter quelque chose ?"),
+        [Optional(), Length(max=LONGEST_COMMENT)],
+    )
+    understood = BooleanField(validators=[InputRequired(_("Cochez cette case pour confirmer la date."))])
