@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.documents import (
-    DIRECT_DEBIT, DUTCH_BUYER, NOVEMBER, REDUCED, SELLER, UCCLE, a_document, a_line,
+    DIRECT_DEBIT,
+    DUTCH_BUYER,
+    NOVEMBER,
+    REDUCED,
+    SELLER,
+    UCCLE,
+    a_document,
+    a_line,
 )  # fmt: skip
 from webapp.adapters import ubl
 from webapp.adapters.peppol_rules import RulesUnusable, rules_of, stylesheet
@@ -102,7 +109,7 @@ def test_the_version_of_the_rules_is_known(peppol_rules):
 
 def test_without_a_folder_there_are_no_rules_and_a_wrong_folder_says_so(tmp_path):
     assert rules_of(None) is None
-    with pytest.raises(RulesUnusable, match="holds no .sch file"):
+    with pytest.raises(RulesUnusable, match=r"holds no \.sch file"):
         rules_of(tmp_path)
 
 

@@ -82,7 +82,8 @@ class Rules:
         with self._lock:  # lxml keeps the error log on the schema
             if not schema.validate(root):
                 return tuple(
-                    Finding("XSD", "fatal", error.path or "/", error.message) for error in schema.error_log
+                    Finding("XSD", "fatal", error.path or "/", error.message)
+                    for error in schema.error_log  # type: ignore[attr-defined]
                 )
             text = etree.tostring(root, encoding="unicode")  # without any DOCTYPE
             return tuple(finding for sheet in self._sheets for finding in self._run(sheet, text))
@@ -133,13 +134,12 @@ def stylesheet(source: bytes) -> str:
     result is <findings>, one <finding id flag location> for each assert that fails and each report that holds.
     """
     schema = etree.fromstring(source, etree.XMLParser(remove_comments=True, resolve_entities=False))
-    prefixes = {ns.get("prefix"): ns.get("uri") for ns in schema.iterfind(f"{SCH}ns")}
+    prefixes = {ns.get("prefix", ""): ns.get("uri", "") for ns in schema.iterfind(f"{SCH}ns")}
     sheet = etree.Element(f"{XSL}stylesheet", {"version": "3.0"}, nsmap={**prefixes, "xsl": XSL_URI})
     for node in schema:
         if node.tag == f"{XSL}function":
             sheet.append(node)
-    lets = schema.xpath("sch:let | sch:pattern/sch:let", namespaces={"sch": SCH[1:-1]})
-    for let in lets:
+    for let in (*schema.iterfind(f"{SCH}let"), *schema.iterfind(f"{SCH}pattern/{SCH}let")):
         sheet.append(_variable(let))
     start = etree.SubElement(sheet, f"{XSL}template", {"match": "/"})
     findings = etree.SubElement(start, "findings")
@@ -168,7 +168,7 @@ def _template(rule: etree._Element, mode: str, priority: int) -> etree._Element:
             finding = etree.SubElement(
                 branch, "finding", {"id": node.get("id", ""), "flag": flag, "location": "{path()}"}
             )
-            finding.text = "".join(node.itertext()).replace("{", "(").replace("}", ")")
+            finding.text = "".join(map(str, node.itertext())).replace("{", "(").replace("}", ")")
     etree.SubElement(template, f"{XSL}apply-templates", {"select": "@* | node()", "mode": mode})
     return template
 

@@ -8,6 +8,7 @@ import re
 from base64 import b64encode
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from lxml import etree
 
@@ -36,9 +37,8 @@ Element = etree._Element
 def build(document: Document, pdf: bytes | None = None) -> bytes:
     """The UBL of `document`, UTF-8. `pdf`, its printed form, travels inside it: Belgian customers expect it."""
     name = "CreditNote" if document.is_credit_note else "Invoice"
-    root: Element = etree.Element(
-        f"{{{UBL}{name}-2}}{name}", nsmap={None: f"{UBL}{name}-2", "cac": CAC, "cbc": CBC}
-    )
+    prefixes: dict[Any, str] = {None: f"{UBL}{name}-2", "cac": CAC, "cbc": CBC}
+    root: Element = etree.Element(f"{{{UBL}{name}-2}}{name}", nsmap=prefixes)
     _head(root, document)
     for reference in document.corrects:
         invoice = _group(_group(root, "BillingReference"), "InvoiceDocumentReference")
@@ -106,8 +106,8 @@ def _party(parent: Element, party: Party, creditor_id: str = "") -> None:
     entity = _group(node, "PartyLegalEntity")
     _text(entity, "RegistrationName", party.legal_name)
     if party.enterprise_number:
-        scheme = {"schemeID": "0208"} if party.country == "BE" else {}
-        _text(entity, "CompanyID", party.enterprise_number, **scheme)
+        is_belgian = {"schemeID": "0208"} if party.country == "BE" else {}
+        _text(entity, "CompanyID", party.enterprise_number, **is_belgian)
     _text(entity, "CompanyLegalForm", party.register)
     if party.email or party.phone:
         contact = _group(node, "Contact")
