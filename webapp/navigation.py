@@ -52,6 +52,7 @@ PLACES = (
         May.READ_BILLING_DETAILS,
         on_phone_bar=False,
     ),
+    Place("users.index", "users", _("Utilisateurs"), May.READ_SUBSCRIPTION, on_phone_bar=False),
 )
 # Pages that belong to no subscription: the same frame holds what belongs to the person.
 OWN_PLACES = (

@@ -166,3 +166,47 @@ class EmailCheck(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]  # confirmed, cancelled or replaced by another
+
+
+class Invitation(Base):
+    """A role offered by mail to an address, whoever reads it: only the hash of its link is kept (U2)."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        CheckConstraint("role in ('owner', 'administrator', 'viewer', 'accountant')", name="known_role"),
+    )
+
+    id: Mapped[NumberKey]
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    email: Mapped[str] = mapped_column(String(254))
+    role: Mapped[Code]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    invited_by: Mapped[str]  # name shown to the reader
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime]  # the last time
+    expires_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class SecondFactor(Base):
+    """The authenticator application of a person (TOTP). It counts once confirmed with a first code."""
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    secret: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    last_counter: Mapped[int] = mapped_column(default=0)  # of the last code taken: none works twice
+
+
+class RecoveryCode(Base):
+    """A code that replaces the application once, when it is lost. Only its hash is kept."""
+
+    __tablename__ = "recovery_codes"
+
+    id: Mapped[NumberKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    code_hash: Mapped[str] = mapped_column(String(64))
+    used_at: Mapped[datetime | None]

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from webapp.adapters import passwords
 from webapp.domain.access import SYSTEM, Actor
 from webapp.domain.refusals import LinkExpired, TooManyAttempts, WrongCredentials
-from webapp.models.accounts import Account, LoginSession, MailedLink, Membership, SignInAttempt, User
+from webapp.models.accounts import Account, LoginSession, MailedLink, Membership, SecondFactor, SignInAttempt, User
 from webapp.models.subscriptions import Subscription
 from webapp.services import audit, outbox
 
@@ -61,6 +61,14 @@ class AccountChoice:
     subscription_id: uuid.UUID | None
 
 
+class CodeNeeded(Exception):
+    """The first step of signing in is done, and this person has a second one: see `two_factor`."""
+
+    def __init__(self, user_id: uuid.UUID) -> None:
+        super().__init__()
+        self.user_id = user_id
+
+
 # --- Sign in and out -------------------------------------------------------------------------------------------
 
 
@@ -70,20 +78,21 @@ def sign_in(
     """Open a session for this address and password; return its token, never to be seen again.
 
     Raises TooManyAttempts past 5 failures for the address or 30 for the IP in 15 minutes, WrongCredentials
-    otherwise: the same for an unknown address, a disabled person and a wrong password. Failures are rows of the
+    otherwise: the same for an unknown address, a disabled person and a wrong password. Raises CodeNeeded for a person
+    with a second step. Failures are rows of the
     transaction at hand: the caller keeps it although it answers with an error.
     """
     address = normalise(email)
     # The lock makes simultaneous guesses wait for each other's count (PostgreSQL; SQLite has one writer anyway).
     user = session.scalar(select(User).where(User.email == address).with_for_update())
     by_address, by_ip = _address_key("email", address), f"ip:{device.ip_address}"
-    _refuse_when_full(session, by_address, FAILURES_PER_ADDRESS, now)
-    _refuse_when_full(session, by_ip, FAILURES_PER_IP, now)
+    refuse_when_full(session, by_address, FAILURES_PER_ADDRESS, now)
+    refuse_when_full(session, by_ip, FAILURES_PER_IP, now)
 
     known = user if user is not None and user.disabled_at is None else None
     if not passwords.matches(known.password_hash if known else None, password) or known is None:
-        _count(session, by_address, now)
-        _count(session, by_ip, now)
+        count(session, by_address, now)
+        count(session, by_ip, now)
         left = FAILURES_PER_ADDRESS - _counted(session, by_address, now)[0]
         if left <= 0 and user is not None:
             after = {"ip_address": device.ip_address, "failures": FAILURES_PER_ADDRESS}
@@ -95,16 +104,25 @@ def sign_in(
     session.execute(delete(SignInAttempt).where(SignInAttempt.key == by_address))
     if known.password_hash and passwords.needs_renewal(known.password_hash):
         known.password_hash = passwords.hash_password(password)
+    _ask_second_step(session, known)
     return open_session(session, known, device=device, lifetime=lifetime, now=now, means="password")
 
 
 def sign_in_by_link(
     session: Session, token: str, *, device: Device, lifetime: Lifetime, now: datetime
 ) -> str:
-    """Open a session with a mailed link, which is used up. Raises LinkExpired."""
+    """Open a session with a mailed link, which is used up. Raises LinkExpired, or CodeNeeded once it is."""
     link, user = _open_link(session, token, SIGN_IN, now)
     link.used_at = now
+    _ask_second_step(session, user)
     return open_session(session, user, device=device, lifetime=lifetime, now=now, means="mailed_link")
+
+
+def _ask_second_step(session: Session, user: User) -> None:
+    factor = session.get(SecondFactor, user.id)
+    if factor is not None and factor.confirmed_at is not None:
+        session.flush()
+        raise CodeNeeded(user.id)
 
 
 def open_session(
@@ -297,10 +315,10 @@ def mail_link(
     address = normalise(email)
     by_address, by_ip = _address_key("mail", address), f"mail-ip:{ip_address}"
     user = session.scalar(select(User).where(User.email == address).with_for_update())
-    _refuse_when_full(session, by_address, MAILS_PER_ADDRESS, now)
-    _refuse_when_full(session, by_ip, MAILS_PER_IP, now)
-    _count(session, by_address, now)
-    _count(session, by_ip, now)
+    refuse_when_full(session, by_address, MAILS_PER_ADDRESS, now)
+    refuse_when_full(session, by_ip, MAILS_PER_IP, now)
+    count(session, by_address, now)
+    count(session, by_ip, now)
     if user is None or user.disabled_at is not None:
         return
     token = secrets.token_urlsafe(32)
@@ -353,9 +371,9 @@ def change_password(
     """
     user = session.scalars(select(User).where(User.id == user_id).with_for_update()).one()
     key = _address_key("email", user.email)
-    _refuse_when_full(session, key, FAILURES_PER_ADDRESS, now)
+    refuse_when_full(session, key, FAILURES_PER_ADDRESS, now)
     if not passwords.matches(user.password_hash, current):
-        _count(session, key, now)
+        count(session, key, now)
         raise WrongCredentials(attempts_left=FAILURES_PER_ADDRESS - _counted(session, key, now)[0])
     passwords.check_strength(new)
     _set_password(session, user, new, kept_session_id=kept_session_id, now=now)
@@ -459,17 +477,18 @@ def _counted(session: Session, key: str, now: datetime) -> tuple[int, datetime |
     return len(times), (times[0] if times else None)
 
 
-def _refuse_when_full(session: Session, key: str, limit: int, now: datetime) -> None:
+def refuse_when_full(session: Session, key: str, limit: int, now: datetime) -> None:
     count, first = _counted(session, key, now)
     if count >= limit and first is not None:
         raise TooManyAttempts(minutes=_minutes(first + WINDOW - now))
 
 
-def _count(session: Session, key: str, now: datetime) -> None:
-    """Count one attempt, and forget those of this key that no longer matter."""
+def count(session: Session, key: str, now: datetime) -> int:
+    """Count one attempt, and forget those of this key that no longer matter. Returns how many there are now."""
     session.execute(delete(SignInAttempt).where(SignInAttempt.key == key, SignInAttempt.at <= now - WINDOW))
     session.add(SignInAttempt(key=key, at=now))
     session.flush()
+    return _counted(session, key, now)[0]
 
 
 def _minutes(span: timedelta) -> int:

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp import auth, clock
 from webapp.auth import requires
 from webapp.blueprints.account import bp, presenters
+from webapp.blueprints.account.arriving import ask_code, next_page, welcome
 from webapp.blueprints.account.forms import (
     BROWSER,
     AddressForm,
@@ -49,8 +50,8 @@ def home() -> ResponseReturnValue:
 @requires(May.ANYONE)
 def login() -> ResponseReturnValue:
     if auth.visit() is not None:
-        return redirect(_next_page())
-    return render("account/login.html", form=SignInForm(), next=_next_page(), ended=auth.session_ended())
+        return redirect(next_page())
+    return render("account/login.html", form=SignInForm(), next=next_page(), ended=auth.session_ended())
 
 
 @bp.post("/connexion")
@@ -68,13 +69,15 @@ def sign_in() -> ResponseReturnValue:
                 lifetime=auth.lifetime(),
                 now=clock.now(),
             )
-            return _welcome(token)
+            return welcome(token)
+        except people.CodeNeeded as needed:
+            return ask_code(needed.user_id)
         except (WrongCredentials, TooManyAttempts) as refusal:
             keep_even_if_refused()  # the failure counts
             form.password.errors = [explain(refusal, current_locale())]
             if isinstance(refusal, TooManyAttempts):
                 status, headers = 429, {"Retry-After": str(60 * refusal.minutes)}
-    page = render("account/login.html", form=form, next=_next_page(), ended=False)
+    page = render("account/login.html", form=form, next=next_page(), ended=False)
     return make_response(page, status, headers)
 
 
@@ -90,19 +93,6 @@ def _leave() -> Response:
     people.sign_out(db.session(), here.session_id, actor=here.actor, now=clock.now())
     session.clear()
     return auth.forget(make_response(redirect(url_for(".login"), 303)))
-
-
-def _welcome(token: str) -> Response:
-    """Into the portal with a new session: the one this browser had ends, and so does its CSRF token."""
-    before = auth.visit()
-    if before is not None:
-        people.sign_out(db.session(), before.session_id, actor=before.actor, now=clock.now())
-    session.clear()
-    return auth.remember(make_response(redirect(_next_page(), 303)), token)
-
-
-def _next_page() -> str:
-    return auth.local_path(request.args.get("next")) or url_for(".home")
 
 
 # --- Links by mail ---------------------------------------------------------------------------------------------
@@ -137,11 +127,13 @@ def sign_in_link(token: str) -> ResponseReturnValue:
 @commits
 def use_sign_in_link(token: str) -> ResponseReturnValue:
     try:
-        return _welcome(
+        return welcome(
             people.sign_in_by_link(
                 db.session(), token, device=auth.device(), lifetime=auth.lifetime(), now=clock.now()
             )
         )
+    except people.CodeNeeded as needed:
+        return ask_code(needed.user_id)
     except LinkExpired as refusal:
         return _expired(refusal, url_for(".ask_sign_in_link"))
 
