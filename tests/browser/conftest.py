@@ -3,12 +3,14 @@
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +67,8 @@ def run_flask(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def start_server(folder: Path) -> tuple[Server, subprocess.Popen[bytes]]:
-    """Migrate and seed a new database in `folder`, then serve it as `make run` does."""
+def start_server(folder: Path, seeded: Path | None = None) -> tuple[Server, subprocess.Popen[bytes]]:
+    """Migrate and seed a new database in `folder`, or copy one that is, then serve it as `make run` does."""
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         port = asked.getsockname()[1]
@@ -79,8 +81,11 @@ def start_server(folder: Path) -> tuple[Server, subprocess.Popen[bytes]]:
         "MAIL_FOLDER": str(folder / "mail"),
     }
     server = Server(address, environment)
-    server.flask("db", "upgrade")
-    server.flask("seed", "demo")
+    if seeded is None:
+        server.flask("db", "upgrade")
+        server.flask("seed", "demo")
+    else:
+        shutil.copy(seeded, folder / seeded.name)
     gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2", "wsgi:app"]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(gunicorn, cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -103,19 +108,32 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's database, made once per worker: each server gets a copy."""
+    folder = tmp_path_factory.mktemp("seeded")
+    environment = os.environ | {"PORTAL_INSTANCE": str(folder), "PORTAL_CLOCK": CLOCK}
+    environment.pop("DATABASE_URL", None)
+    run_flask(environment, "db", "upgrade")
+    run_flask(environment, "seed", "demo")
+    with closing(sqlite3.connect(folder / "portal.sqlite3")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder / "portal.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Server]:
     """One portal for all tests that only look. Tests that change something ask for `own_server`."""
-    yield from _serving(tmp_path_factory.mktemp("portal"))
+    yield from _serving(tmp_path_factory.mktemp("portal"), seeded)
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
+def own_server(tmp_path: Path, seeded: Path) -> Iterator[Server]:
     """A portal for this test alone, freshly seeded."""
-    yield from _serving(tmp_path)
+    yield from _serving(tmp_path, seeded)
 
 
-def _serving(folder: Path) -> Iterator[Server]:
-    server, process = start_server(folder)
+def _serving(folder: Path, seeded: Path) -> Iterator[Server]:
+    server, process = start_server(folder, seeded)
     yield server
     process.terminate()
     process.wait(timeout=20)
