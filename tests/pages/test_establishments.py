@@ -468,7 +468,7 @@ def two_hundred_with_seven_bad():
 def test_an_import_is_reported_line_by_line_before_it_is_written_in_one_go(client, session, parc):
     as_role(client, session, parc)
     page = sent(client, parc, two_hundred_with_seven_bad())
-    assert page.text("#counts") == "193 à ajouter, 2 déjà là, 5 refusées"
+    assert page.text("#counts") == "À ajouter : 193. Déjà là : 2. Refusées : 5."
     refused = page.texts("#report tr[data-outcome=refused]")
     assert refused[0].startswith("11")
     assert "Donnez un nom" in refused[0]
@@ -496,7 +496,7 @@ def test_an_import_is_reported_line_by_line_before_it_is_written_in_one_go(clien
 )
 def test_spreadsheets_of_several_kinds_are_read(client, session, parc, content):
     page = sent(as_role(client, session, parc), parc, content)
-    assert page.text("#counts") == "1 à ajouter, 0 déjà là, 0 refusées"
+    assert page.text("#counts") == "À ajouter : 1. Déjà là : 0. Refusées : 0."
     assert "Café" in page.text("#report")
     assert "Rue Haute 9, 1000 Bruxelles" in page.text("#report")
 
