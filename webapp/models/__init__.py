@@ -1,11 +1,21 @@
 """The rows. Importing this package registers every table on `Base.metadata`."""
 
-from webapp.models import accounts, catalogue, documents, invoices, records, subscriptions, terminations
+from webapp.models import (
+    accounts,
+    billing_runs,
+    catalogue,
+    documents,
+    invoices,
+    records,
+    subscriptions,
+    terminations,
+)
 from webapp.models.base import Base
 
 __all__ = [
     "Base",
     "accounts",
+    "billing_runs",
     "catalogue",
     "documents",
     "invoices",
