@@ -21,6 +21,15 @@ from webapp.services.contracts import Customer, Situation
 from webapp.services.wording import line_description
 
 PREFIXES = {"invoice": "F", "credit_note": "NC"}
+# What a document freezes of its parties, as its JSON names it.
+SELLER_FIELDS = (
+    "brand legal_name street postcode city country enterprise_number vat_number register iban bic creditor_id "
+    "email phone"
+).split()
+BUYER_FIELDS = (
+    "name reference kind legal_name street postcode city country vat_number enterprise_number invoice_email "
+    "buyer_reference peppol_id"
+).split()
 
 
 class NoIssuer(RuntimeError):
@@ -43,13 +52,11 @@ def issue(
     """
     if not draft.lines:
         raise ValueError("a document needs a line")
-    issuer = session.scalars(select(Issuer).order_by(Issuer.id).limit(1)).first()
-    if issuer is None:
-        raise NoIssuer()
+    issuer = the_issuer(session)
     kind = "credit_note" if draft.is_credit_note else "invoice"
     series_id, series_number, issued_on = draw_number(session, issuer.id, PREFIXES[kind], today)
     customer = situation.customer
-    number = f"{PREFIXES[kind]}{issued_on.year}-{series_number:05d}"
+    number = printed_number(PREFIXES[kind], issued_on.year, series_number)
     invoice = Invoice(
         account_id=customer.account_id,
         subscription_id=situation.subscription_id,
@@ -72,7 +79,7 @@ def issue(
         total_cents=draft.total.cents,
         paid_cents=0,
         ogm=structured_communication(issued_on.year, kind, series_number),
-        seller=_seller(issuer),
+        seller=frozen_seller(issuer),
         buyer=_buyer(customer),
         vat_breakdown=_vat_breakdown(draft),
         payment={
@@ -96,8 +103,24 @@ def issue(
     return invoice
 
 
-def draw_number(session: Session, issuer_id: int, prefix: str, today: date) -> tuple[int, int, date]:
-    """The next number of the series of the year, and the date the document bears. Locks the series until the commit.
+def the_issuer(session: Session) -> Issuer:
+    """The company that sells. Raises NoIssuer."""
+    issuer = session.scalars(select(Issuer).order_by(Issuer.id).limit(1)).first()
+    if issuer is None:
+        raise NoIssuer()
+    return issuer
+
+
+def printed_number(prefix: str, year: int, number: int) -> str:
+    return f"{prefix}{year}-{number:05d}"
+
+
+def draw_number(
+    session: Session, issuer_id: int, prefix: str, today: date, count: int = 1
+) -> tuple[int, int, date]:
+    """The series of the year, the first of its next `count` numbers, and the date those documents bear.
+
+    Locks the series until the commit.
 
     Numbers have no gap, because one that is rolled back is given again, and dates follow the numbers: a run asked
     for a day already passed dates its documents like the last one (the rule of Belgian numbering).
@@ -115,15 +138,16 @@ def draw_number(session: Session, issuer_id: int, prefix: str, today: date) -> t
         issued_on = max([today, *(row.last_issued_on for row in rows if row.last_issued_on is not None)])
         series = next((row for row in rows if row.year == issued_on.year), None)
         if series is not None:
-            series.last_number += 1
+            first = series.last_number + 1
+            series.last_number += count
             series.last_issued_on = issued_on
             session.flush()
-            return series.id, series.last_number, issued_on
+            return series.id, first, issued_on
         if is_last_try:
             break
         # The first document of the year; another transaction may be adding the same row.
-        first = {"issuer_id": issuer_id, "prefix": prefix, "year": issued_on.year, "last_number": 0}
-        session.execute(insert_one(Series).values(**first).on_conflict_do_nothing())
+        new = {"issuer_id": issuer_id, "prefix": prefix, "year": issued_on.year, "last_number": 0}
+        session.execute(insert_one(Series).values(**new).on_conflict_do_nothing())
     raise RuntimeError(f"no series {prefix} for {today.year}")
 
 
@@ -251,17 +275,9 @@ def _vat_breakdown(draft: Draft) -> list[dict[str, Any]]:
     ]
 
 
-def _seller(issuer: Issuer) -> dict[str, str]:
-    fields = (
-        "brand legal_name street postcode city country enterprise_number vat_number register iban bic creditor_id "
-        "email phone"
-    )
-    return {name: getattr(issuer, name) for name in fields.split()}
+def frozen_seller(issuer: Issuer) -> dict[str, str]:
+    return {name: getattr(issuer, name) for name in SELLER_FIELDS}
 
 
 def _buyer(customer: Customer) -> dict[str, Any]:
-    fields = (
-        "name reference kind legal_name street postcode city country vat_number enterprise_number invoice_email "
-        "buyer_reference peppol_id"
-    )
-    return {name: getattr(customer, name) for name in fields.split()}
+    return {name: getattr(customer, name) for name in BUYER_FIELDS}

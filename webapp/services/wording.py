@@ -27,12 +27,25 @@ def units(option: OptionWords, quantity: int, locale: str) -> str:
 def line_name(line: DraftLine, situation: Situation, locale: str) -> str:
     """ "Formule Pro", "Établissement en plus : Le Petit Parc", "Réservation en ligne, Le Petit Parc"."""
     if line.key.item == "plan":
-        return gettext("Formule %(plan)s", locale, plan=text(situation.plans[line.key.ref], locale))
+        return plan_line(situation.plans[line.key.ref], locale)
     address = situation.addresses.get(line.key.establishment_id or "")
     if line.key.item == "establishment":
-        name = address.name if address else line.key.ref
-        return gettext("Établissement en plus : %(establishment)s", locale, establishment=name)
+        return establishment_line(address.name if address else line.key.ref, locale)
     return option_name(line.key.ref, line.key.establishment_id, situation, locale)
+
+
+def plan_line(names: Mapping[str, Any], locale: str) -> str:
+    return gettext("Formule %(plan)s", locale, plan=text(names, locale))
+
+
+def establishment_line(name: str, locale: str) -> str:
+    return gettext("Établissement en plus : %(establishment)s", locale, establishment=name)
+
+
+def option_line(option: str, establishment: str | None, locale: str) -> str:
+    if establishment is None:
+        return option
+    return gettext("%(option)s, %(establishment)s", locale, option=option, establishment=establishment)
 
 
 def line_description(line: DraftLine, situation: Situation, locale: str) -> str:
@@ -49,9 +62,7 @@ def option_name(code: str, establishment_id: str | None, situation: Situation, l
     """ "Réservation en ligne, Le Petit Parc": an option, with its establishment when it has one."""
     option = text(situation.options[code].names, locale)
     address = situation.addresses.get(establishment_id or "")
-    if address is None:
-        return option
-    return gettext("%(option)s, %(establishment)s", locale, option=option, establishment=address.name)
+    return option_line(option, address.name if address else None, locale)
 
 
 def moves_in_words(moves: Sequence[Move], situation: Situation, locale: str) -> list[str]:
