@@ -29,14 +29,15 @@ class Notice:
     def last_day_before(self, end: date) -> date:
         """The last day on which notice for `end` (first day without service) is still in time, that day included.
 
-        Months are calendar months back from the end, clamped to the month's end (M8).
+        Months are calendar months back from the end, clamped to the month's end (M8). Without notice it is the last
+        day of service: on `end` itself the next term, or period, has begun.
 
         >>> Notice(2, NoticeUnit.MONTHS).last_day_before(date(2027, 3, 1))
         datetime.date(2027, 1, 1)
         """
-        if self.unit is NoticeUnit.MONTHS:
+        if self.unit is NoticeUnit.MONTHS and self.count > 0:
             return boundary(end, -self.count)
-        return end - timedelta(days=self.count)
+        return end - timedelta(days=max(self.count, 1))
 
 
 @dataclass(frozen=True, slots=True)
