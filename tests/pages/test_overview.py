@@ -262,7 +262,8 @@ def test_a_reseller_s_client_is_told_whom_to_contact(client, session, clock):
     signed = a_subscription(session, plan="salle", reseller=reseller, billed_through=TODAY)
     page = visit(client, session, signed)
     assert "Votre formule se change avec HorecaPlus : aide@horecaplus.example" in page.text("#plan")
-    assert page.texts("#plan .btn") == ["Comparer les formules"]
+    assert page.texts("#plan .btn.primary") == []
+    assert "Comparer les formules" in page.texts("#plan .btn")
 
 
 # ── What is scheduled ────────────────────────────────────────────────────────────────────────────────────────────
@@ -308,6 +309,21 @@ def test_undoing_twice_says_that_it_is_done_and_shows_the_page_as_it_is(client, 
     assert again.status == 409
     assert "a déjà eu lieu ou a déjà été annulé" in again.text("#flashes")
     assert again.text("h1") == "Formule et facturation"
+
+
+def test_a_termination_is_told_and_taken_back_on_the_page_of_the_contract(client, session, parc):
+    subscription = scheduling.lock(session, parc.id)
+    end = date(2026, 12, 1)
+    change = scheduling.schedule(session, subscription, ChangeKind.TERMINATION, end, {}, CLAIRE, noon(TODAY))
+    change_id = change.id
+    page = visit(client, session, parc)
+    assert page.text("#pending-changes h2") == "Votre abonnement se termine le 30 novembre 2026 au soir"
+    assert not page.has("#pending-changes form")
+    assert page.text("#next-invoice p") == "Aucune : l’abonnement se termine avant la période suivante."
+    stop_option(session, parc, on=date(2026, 11, 20))
+    form = page.reload().form("pending-changes")
+    form.element.set("action", f"/abonnements/{parc.id}/changements/{change_id}/annuler")
+    assert form.submit().status == 404
 
 
 def test_a_change_of_another_subscription_cannot_be_undone(client, session, parc):

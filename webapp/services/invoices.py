@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, extract, func, or_, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from webapp.domain.money import Money, total
-from webapp.domain.periods import Period
+from webapp.domain.periods import Period, boundary
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Payment
 
 PAGE_SIZE = 25
@@ -44,6 +44,11 @@ class Summary:
     left: Money  # still to be paid; zero on a credit note
     state: State
     days_late: int
+
+    @property
+    def is_of_a_month(self) -> bool:
+        """Whether its period is one calendar month, which has a name."""
+        return self.period_start.day == 1 and self.period_end == boundary(self.period_start, 1)
 
 
 @dataclass(frozen=True, slots=True)
