@@ -157,17 +157,23 @@ def test_what_an_option_needs_is_explained_and_enforced(client, session, parc):
     done = both.form("options-form").submit(save_words(both)).form("confirm").submit()
     assert done.texts("#document dd")[:2] == ["10,50 €", "17,50 €"]  # 15 and 25 × 21/30
     without = options_of(client, parc).form("options-form").fill(booking=None)
-    assert "a besoin de Réservation en ligne" in without.submit("Mettre à jour le total").text("#option-booking")
+    assert "a besoin de Réservation en ligne" in without.submit("Mettre à jour le total").text(
+        "#option-booking"
+    )
 
 
-def test_removing_keeps_it_until_the_end_of_the_paid_period_and_putting_it_back_is_free(client, session, parc):
+def test_removing_keeps_it_until_the_end_of_the_paid_period_and_putting_it_back_is_free(
+    client, session, parc
+):
     as_role(client, session, parc)
     done = saved(options_of(client, parc), emails=None)
     assert not done.has("#document")
     assert "active jusqu’au 30 novembre 2026" in done.text("main")
     page = options_of(client, parc)
     assert "Jusqu’au 30 nov. 2026" in page.text("#option-emails h3")
-    assert "Retirée le 10 novembre 2026, encore active jusqu’au 30 novembre 2026 au soir" in page.text("#option-emails")
+    assert "Retirée le 10 novembre 2026, encore active jusqu’au 30 novembre 2026 au soir" in page.text(
+        "#option-emails"
+    )
     again = saved(page, emails=True)
     assert not again.has("#document")
     assert "Jusqu’au" not in options_of(client, parc).text("#option-emails h3")
@@ -250,7 +256,16 @@ def test_scripts_confirm_in_place(client, session, parc):
 
 
 @pytest.mark.parametrize(
-    "wish", ["reviews=7", "studio=1", "inconnue=1", "emails=9999", "concierge=1", "booking=1", "booking@" + "0" * 32 + "=1"]
+    "wish",
+    [
+        "reviews=7",
+        "studio=1",
+        "inconnue=1",
+        "emails=9999",
+        "concierge=1",
+        "booking=1",
+        "booking@" + "0" * 32 + "=1",
+    ],
 )
 def test_a_forged_wish_is_refused_in_words(client, session, parc, wish):
     as_role(client, session, parc)
@@ -261,7 +276,9 @@ def test_a_forged_wish_is_refused_in_words(client, session, parc, wish):
 
 
 def test_coming_back_from_the_preview_keeps_the_draft(client, session, parc):
-    preview = preview_of(options_of(as_role(client, session, parc), parc), **{"emails-quantity": 6, "logo": True})
+    preview = preview_of(
+        options_of(as_role(client, session, parc), parc), **{"emails-quantity": 6, "logo": True}
+    )
     page = preview.form(action="/brouillon").submit()
     assert page.one("#qty-emails").get("value") == "6"
     assert save_words(page) == "Enregistrer 2 modifications"
@@ -280,7 +297,9 @@ def test_cancelling_the_draft_returns_to_what_stands(client, session, parc):
 def test_a_viewer_sees_everything_changes_nothing_and_sees_why(client, session, parc):
     page = options_of(as_role(client, session, parc, Role.VIEWER), parc)
     assert "Seuls le propriétaire et les administrateurs" in page.text("#options-notice")
-    assert {each.get("disabled") is not None for each in page.all("#options-form input[type=checkbox]")} == {True}
+    assert {each.get("disabled") is not None for each in page.all("#options-form input[type=checkbox]")} == {
+        True
+    }
     assert page.one("#qty-emails").get("disabled") is not None
     assert not page.has("#price-summary button")
     assert page.form("options-form").submit().status in {400, 403}
@@ -329,7 +348,9 @@ def test_a_reseller_that_keeps_options_to_itself_is_named(client, session, clock
     assert page.one("#switch-reviews").get("disabled") is not None
     client.application.config["WTF_CSRF_ENABLED"] = False
     try:
-        answer = Page(client, client.post(f"/abonnements/{signed.id}/options/apercu", data={"wish": "reviews=1"}))
+        answer = Page(
+            client, client.post(f"/abonnements/{signed.id}/options/apercu", data={"wish": "reviews=1"})
+        )
     finally:
         client.application.config["WTF_CSRF_ENABLED"] = True
     assert answer.status == 422
@@ -383,7 +404,12 @@ def answered(app, session: Session, **values: object) -> Page:
     """A member of the operator's team answers the first request of the list."""
     team = sign_in(app.test_client(), session, a_user(session, staff_role="support", full_name="Nora Maes"))
     form = Page.get(team, "/equipe/devis").follow("Brasserie du Parc").form("answer")
-    given = {"monthly": "60,00", "annual": "600,00", "valid_until": "2026-11-30", "message": "Deux heures par semaine."}
+    given = {
+        "monthly": "60,00",
+        "annual": "600,00",
+        "valid_until": "2026-11-30",
+        "message": "Deux heures par semaine.",
+    }
     return form.fill(**(given | values)).submit()
 
 
@@ -425,7 +451,9 @@ def test_an_offer_that_has_expired_is_refused(app, client, session, parc, clock)
     preview = options_of(client, parc).follow("Voir le devis").follow("Voir ce qui sera facturé")
     clock.set(date(2026, 12, 1))
     as_role(client, session, parc)  # the session of November is over
-    form = preview.form("confirm").fill(csrf_token=options_of(client, parc).form("options-form").values["csrf_token"])
+    form = preview.form("confirm").fill(
+        csrf_token=options_of(client, parc).form("options-form").values["csrf_token"]
+    )
     answer = form.submit()
     assert answer.status == 422
     assert "valable jusqu’au 30 novembre 2026" in answer.text("#preview")
@@ -449,7 +477,14 @@ def test_a_request_without_words_is_said_beside_its_field(client, session, parc)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("monthly", "-5"), ("monthly", "abc"), ("annual", "0"), ("annual", "NaN"), ("valid_until", "2026-11-01")]
+    ("field", "value"),
+    [
+        ("monthly", "-5"),
+        ("monthly", "abc"),
+        ("annual", "0"),
+        ("annual", "NaN"),
+        ("valid_until", "2026-11-01"),
+    ],
 )
 def test_an_answer_that_makes_no_sense_is_not_sent(app, client, session, parc, field, value):
     as_role(client, session, parc)

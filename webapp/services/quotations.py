@@ -56,7 +56,7 @@ def open_ones(session: Session, subscription_id: uuid.UUID) -> dict[str, Quotati
         .where(Quotation.subscription_id == subscription_id, Quotation.status.in_(OPEN))
         .order_by(Quotation.id)
     )
-    return {code: quotation for code, quotation in session.execute(statement)}
+    return {row.code: row.Quotation for row in session.execute(statement)}
 
 
 def get(session: Session, subscription_id: uuid.UUID, quotation_id: int) -> Quotation:
@@ -129,7 +129,9 @@ def has_expired(quotation: Quotation, today: date) -> bool:
 
 def requests(session: Session) -> list[Request]:
     """What staff has to answer and what was answered: the oldest to answer first, then the rest."""
-    rows = session.execute(_REQUESTS.order_by(Quotation.status != "requested", Quotation.id.desc()).limit(200))
+    rows = session.execute(
+        _REQUESTS.order_by(Quotation.status != "requested", Quotation.id.desc()).limit(200)
+    )
     return [Request(*row) for row in rows]
 
 
@@ -256,7 +258,12 @@ def accept(
 
 
 def decline(
-    session: Session, subscription_id: uuid.UUID, quotation_id: int, now: datetime, actor: Actor, staff_link: str
+    session: Session,
+    subscription_id: uuid.UUID,
+    quotation_id: int,
+    now: datetime,
+    actor: Actor,
+    staff_link: str,
 ) -> Quotation:
     """Say no to the offer, or take the request back. Raises QuotationNotFound and QuotationClosed."""
     subscription = scheduling.lock(session, subscription_id)
@@ -278,7 +285,12 @@ def _ensure_acceptable(quotation: Quotation, today: date) -> None:
 
 
 def _close(
-    session: Session, subscription: Subscription, quotation: Quotation, status: str, actor: Actor, now: datetime
+    session: Session,
+    subscription: Subscription,
+    quotation: Quotation,
+    status: str,
+    actor: Actor,
+    now: datetime,
 ) -> None:
     quotation.status, quotation.closed_by, quotation.closed_at = status, actor.name, now
     session.flush()

@@ -37,7 +37,9 @@ class RequestForm(PortalForm):
     description = TextAreaField(
         _("Ce dont vous avez besoin"),
         [DataRequired(_("Décrivez ce dont vous avez besoin, en quelques phrases.")), Length(max=4000)],
-        description=_("Les tâches, leur fréquence, vos établissements : tout ce qui aide à vous faire un prix."),
+        description=_(
+            "Les tâches, leur fréquence, vos établissements : tout ce qui aide à vous faire un prix."
+        ),
     )
 
 
@@ -85,7 +87,9 @@ def read(form: MultiDict[str, str], controls: Iterable[Control]) -> Draft:
     saved, drawn = written(form.get("saved", "")), written(form.get("drawn", ""))
     draft: Draft = {}
     for control in controls:
-        stands = Choice(control.quantity, str(control.quantity or control.idle), control.quantity or control.idle)
+        stands = Choice(
+            control.quantity, str(control.quantity or control.idle), control.quantity or control.idle
+        )
         if control.place not in saved:  # it came since the page was shown
             draft[control.place] = stands
             continue
@@ -151,7 +155,9 @@ def saved_text(controls: Iterable[Control]) -> str:
 def drawn_text(draft: Mapping[Place, Choice]) -> str:
     """What was typed and is no quantity counts as never drawn, so that its card is always drawn again."""
     return " ".join(
-        write(place, choice.quantity, choice.idle) for place, choice in draft.items() if choice.quantity is not None
+        write(place, choice.quantity, choice.idle)
+        for place, choice in draft.items()
+        if choice.quantity is not None
     )
 
 

@@ -17,9 +17,10 @@ from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Quotation
 from webapp.services.contracts import Customer, PendingChange, Situation
 from webapp.services.options import OptionsPreview, terms_of
-from webapp.services.wording import line_description, option_name, text, units
+from webapp.services.wording import line_description, moves_in_words, option_name, text, units
 
 MOST_BOXES = 12  # establishments with a box each on a card; beyond, the page of establishments is the place
+WITHOUT_LINE = (MoveKind.REMOVED, MoveKind.DECREASED, MoveKind.KEPT)
 DAY = timedelta(days=1)
 
 
@@ -110,6 +111,7 @@ class OptionsPage:
     refused: list[Card]  # cards with an error: the draft cannot be saved
     due: Draft
     due_lines: list[DueLine]
+    later: list[str]  # what the draft keeps or stops, which has no line of its own
     arrears: tuple[Draft, ...]
     next_before: Draft | None
     next_after: Draft | None
@@ -190,6 +192,7 @@ def options_page(
         refused=[card for card in cards if card.error],
         due=change.due_now,
         due_lines=due_lines(change.due_now, situation, locale),
+        later=moves_in_words([move for move in change.moves if move.kind in WITHOUT_LINE], situation, locale),
         arrears=shown.arrears if change.moves else (),
         next_before=change.next_before,
         next_after=change.next_after,
@@ -231,7 +234,9 @@ class _Cards:
         self.quotations, self.names, self.locale, self.may_change = quotations, names, locale, may_change
         self.active = self.contract.establishments_active_on(self.today)
         self.requested = {
-            change.facts["option_id"]: change for change in self.situation.pending if "option_id" in change.facts
+            change.facts["option_id"]: change
+            for change in self.situation.pending
+            if "option_id" in change.facts
         }
         period = period_draft(self.change.contract_after, self.situation.customer.vat)
         self.later = period.lines if period else ()
@@ -375,7 +380,9 @@ class _Cards:
         if not held and not is_included and terms is not None:
             for needed in sorted(terms.requires):
                 has = any(each.code == needed and self.is_now(each) for each in self.contract.options)
-                has = has or (needed in self.terms and self.terms[needed].is_included_in(self.contract.tariff))
+                has = has or (
+                    needed in self.terms and self.terms[needed].is_included_in(self.contract.tariff)
+                )
                 yield Note("requires_held" if has else "requires", names=(self.names.get(needed, needed),))
             for other in sorted(terms.excludes):
                 yield Note("excludes", names=(self.names.get(other, other),))
@@ -436,14 +443,12 @@ class _Cards:
             return replace(note, kind=kind_of_note, until=later[0].effective_on - DAY)
         if not lines:
             return replace(note, kind="kept" if MoveKind.KEPT in kinds else "free")
-        if kind is OptionKind.PER_UNIT and not (kinds == {MoveKind.ADDED}):
+        if kind is OptionKind.PER_UNIT and kinds != {MoveKind.ADDED}:
             return replace(note, kind="more_units")
         return note
 
 
-def field_refusals(
-    draft: Mapping[Place, Choice], switches: Sequence[Control]
-) -> dict[str, Refusal]:
+def field_refusals(draft: Mapping[Place, Choice], switches: Sequence[Control]) -> dict[str, Refusal]:
     """Quantities that are none: said beside their field, and nothing is worked out for them."""
     return {
         control.place[0]: QuantityOutOfRange(control.place[0], control.least, control.most)

@@ -48,7 +48,9 @@ def request_quotation(subscription_id: uuid.UUID, option_code: str) -> ResponseR
             clock.now(),
             auth.current().actor,
             link=here,
-            staff_link=lambda quotation_id: url_for("staff.quotation", quotation_id=quotation_id, _external=True),
+            staff_link=lambda quotation_id: url_for(
+                "staff.quotation", quotation_id=quotation_id, _external=True
+            ),
         )
     except Refusal as refusal:
         form.form_errors.append(explained(subscription_id, refusal))

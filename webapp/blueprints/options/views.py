@@ -53,7 +53,12 @@ def draft(subscription_id: uuid.UUID) -> ResponseReturnValue:
     changed = [card for card in page.cards if page.is_stale or before.get(card.code) != card]
     return htmx.page_or_fragment(
         "options/edit.html",
-        ["options/_summary.html", "options/_paybar.html", "options/_notice.html", "options/_changed_cards.html"],
+        [
+            "options/_summary.html",
+            "options/_paybar.html",
+            "options/_notice.html",
+            "options/_changed_cards.html",
+        ],
         page=page,
         changed=changed,
     )
