@@ -54,6 +54,7 @@ ROLES = {
     "administrator": _("administrateur"),
     "viewer": _("lecteur"),
     "accountant": _("comptable"),
+    "staff": _("équipe"),
 }
 
 

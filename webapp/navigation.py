@@ -53,11 +53,13 @@ PLACES = (
         on_phone_bar=False,
     ),
     Place("users.index", "users", _("Utilisateurs"), May.READ_SUBSCRIPTION, on_phone_bar=False),
+    Place("history.index", "history", _("Historique"), May.READ_SUBSCRIPTION, on_phone_bar=False),
 )
 # Pages that belong to no subscription: the same frame holds what belongs to the person.
 OWN_PLACES = (
     Place("account.accounts", "store", _("Vos comptes"), May.SIGNED_IN, short_label=_("Comptes")),
     Place("account.preferences", "settings", _("Préférences"), May.SIGNED_IN),
+    Place("staff.quotation_list", "concierge-bell", _("Devis à répondre"), May.STAFF, short_label=_("Devis")),
     Place("account.sessions", "monitor", _("Sessions ouvertes"), May.SIGNED_IN, short_label=_("Sessions")),
 )
 
@@ -83,4 +85,9 @@ def links(visit: Visit | None) -> list[Link]:
 
 def _open(places: tuple[Place, ...], visit: Visit) -> list[Place]:
     built = current_app.view_functions
-    return [place for place in places if place.endpoint in built and is_allowed(visit.role, place.may)]
+    return [
+        place
+        for place in places
+        if place.endpoint in built
+        and (visit.staff_role is not None if place.may is May.STAFF else is_allowed(visit.role, place.may))
+    ]

@@ -23,6 +23,7 @@ from webapp.domain.periods import boundary
 from webapp.i18n import _
 
 ACTIONS = ("change_plan", "options", "establishments", "terminate", "payment", "billing_details")
+STAFF_ROLES = ("support", "billing", "catalogue", "admin")
 METHODS = ("transfer", "direct_debit", "card")
 TREATMENTS = ("domestic", "reverse_charge", "franchise")
 E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -67,6 +68,16 @@ class ResellerFile:
 
 @dataclass(frozen=True)
 class UserFile:
+    email: str
+    name: str
+    role: str
+    language: str | None
+
+
+@dataclass(frozen=True)
+class TeamFile:
+    """Somebody of the operator's own team."""
+
     email: str
     name: str
     role: str
@@ -131,6 +142,7 @@ class AccountFile:
 class AccountsFile:
     password: str
     accounts: tuple[AccountFile, ...]
+    team: tuple[TeamFile, ...] = ()
 
 
 def read_issuer(path: Path) -> IssuerFile:
@@ -183,9 +195,18 @@ def read_accounts(path: Path) -> AccountsFile:
                 "reference", _("Cette référence est déjà prise : %(value)s."), value=account.reference
             )
         accounts.append(account)
+    team = tuple(_teammate(entry) for entry in root.entries("team", label="-", required=False))
     root.close()
     document.finish()
-    return AccountsFile(password, tuple(accounts))
+    return AccountsFile(password, tuple(accounts), team)
+
+
+def _teammate(entry: Entry) -> TeamFile:
+    language = entry.choice("language", LANGUAGES, default="") or None
+    role = entry.choice("role", STAFF_ROLES)
+    teammate = TeamFile(_e_mail(entry, "email").lower(), entry.text("name"), role, language)
+    entry.close()
+    return teammate
 
 
 def _reseller(entry: Entry) -> ResellerFile:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from webapp.adapters import operator_files
 from webapp.adapters.catalogue_file import read_catalogue
-from webapp.adapters.operator_files import AccountFile, EstablishmentFile, OptionFile
+from webapp.adapters.operator_files import AccountFile, EstablishmentFile, OptionFile, TeamFile
 from webapp.adapters.passwords import hash_password
 from webapp.domain.access import SYSTEM, Actor, Role
 from webapp.domain.contract import ChangeKind
@@ -63,6 +63,7 @@ def load(session: Session, today: date, now: datetime, folder: Path = FOLDER) ->
     if not missing:
         return Loaded((), 0)
     password_hash = hash_password(file.password)
+    _load_team(session, file.team, password_hash, now)
     lives = [_Life(session, account, today, now, password_hash) for account in missing]
     for day in _days(min(life.starts_on for life in lives), today):
         for life in lives:
@@ -84,6 +85,9 @@ def logins(session: Session, folder: Path = FOLDER) -> tuple[str, list[Login]]:
         if account.reference in present
         for user in account.users
     ]
+    team = set(session.scalars(select(User.email).where(User.staff_role.is_not(None))))
+    brand = session.scalar(select(Issuer.brand).order_by(Issuer.id).limit(1)) or ""
+    found += [Login(each.email, "staff", brand, "") for each in file.team if each.email in team]
     return file.password, found
 
 
@@ -111,6 +115,23 @@ def _load_resellers(session: Session, path: Path, now: datetime) -> None:
                     contact_email=partner.contact_email,
                     contact_phone=partner.contact_phone,
                     allowed_actions=list(partner.allowed_actions),
+                    created_at=now,
+                )
+            )
+    session.flush()
+
+
+def _load_team(session: Session, team: tuple[TeamFile, ...], password_hash: str, now: datetime) -> None:
+    present = set(session.scalars(select(User.email).where(User.staff_role.is_not(None))))
+    for person in team:
+        if person.email not in present:
+            session.add(
+                User(
+                    email=person.email,
+                    full_name=person.name,
+                    password_hash=password_hash,
+                    language=person.language,
+                    staff_role=person.role,
                     created_at=now,
                 )
             )

@@ -16,7 +16,7 @@ _AMOUNT = (
 )
 
 
-class AmountField(DecimalField):
+class AmountField(DecimalField):  # type: ignore[misc]  # WTForms has no types
     """An amount as people type it, with a comma or a point, and cents at most: 1 234,50."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
