@@ -332,3 +332,18 @@ def test_the_sentence_of_each_problem_exists():
     told = set(re.findall(r'Problem\((?:subject|"\w+"), (?:field|"(\w+)"), "(\w+)"\)', source))
     assert told and all(field in printed.FIELDS for field, _ in told if field)
     assert {code for _, code in told} == set(printed.PROBLEMS)
+
+
+def test_a_worker_prepares_what_was_issued_and_leaves_out_what_is_held(session):
+    invoice = an_invoice(session)
+    assert documents.without_files(session) == [invoice.id]
+    assert documents.prepare(session, invoice, Findings(), NOW, is_sent=True).state == "queued"
+    assert documents.without_files(session) == []
+    note = a_credit_note(session, invoice)
+    fatal = Findings(Finding("BR-01", "fatal", "/", ""))
+    assert documents.prepare(session, note, fatal, NOW, is_sent=True).state == "held"
+
+
+def test_without_access_point_nothing_is_put_in_line(session):
+    invoice = an_invoice(session)
+    assert documents.prepare(session, invoice, Findings(), NOW, is_sent=False).state == "validated"

@@ -246,18 +246,17 @@ def _corrected(session: Session, invoice: Invoice) -> tuple[Reference, ...]:
 
 def make(document: Document) -> tuple[bytes, bytes]:
     """The PDF and the UBL of a document: the UBL without the PDF is attached to it, then the PDF goes inside the UBL."""
-    qr = None
-    means = document.means
-    if means.method == "transfer" and not document.is_credit_note and document.payable.cents > 0:
-        qr = payment_qr(
-            document.seller.legal_name,
-            means.iban,
-            means.bic,
-            document.payable,
-            structured(means.communication),
-        )
-    pdf = invoice_pdf.render(printed.printed(document), ubl.build(document), qr)
+    pdf = invoice_pdf.render(printed.printed(document), ubl.build(document), qr_of(document))
     return pdf, ubl.build(document, pdf)
+
+
+def qr_of(document: Document) -> bytes | None:
+    """The code to pay by transfer, when something is to be paid that way."""
+    means = document.means
+    if means.method != "transfer" or document.is_credit_note or document.payable.cents <= 0:
+        return None
+    name, communication = document.seller.legal_name, structured(means.communication)
+    return payment_qr(name, means.iban, means.bic, document.payable, communication)
 
 
 def stored(session: Session, invoice: Invoice, now: datetime) -> InvoiceDocument:
@@ -518,3 +517,22 @@ def poll(
                 .values(**noted)
             )
     return Round(moved=delivered, waiting=waiting, closed=refused)
+
+
+def without_files(session: Session, limit: int = 100) -> list[int]:
+    """The ids of the invoices and credit notes whose files were not made yet, oldest first."""
+    made = select(InvoiceDocument.id).where(InvoiceDocument.invoice_id == Invoice.id).exists()
+    return list(session.scalars(select(Invoice.id).where(~made).order_by(Invoice.id).limit(limit)))
+
+
+def prepare(
+    session: Session, invoice: Invoice, rules: "Rules | None", now: datetime, *, is_sent: bool
+) -> InvoiceDocument:
+    """What a worker does with a new invoice: make its files, check them, put them in line for Peppol. Flushes.
+
+    `is_sent` is whether an access point is set; without one, what is right waits to be downloaded.
+    """
+    document = validate(session, invoice, rules, now)
+    if is_sent and document.channel == "peppol" and document.state in ("ready", "validated"):
+        queue(session, invoice, now)
+    return document
