@@ -78,8 +78,9 @@ browser: ## Install Chromium from the Debian packages, if absent
 shots: $(VENV)/stamp browser ## Picture every page of the demo into shots/
 	$(BIN)/python -m tests.browser.shots $(ARGS)
 
-bench: $(VENV)/stamp ## Measure the overview page against a bare page
+bench: $(VENV)/stamp ## Measure the overview page and the documents, each against its floor
 	$(BIN)/python -m bench.overview $(ARGS)
+	$(BIN)/python -m bench.documents
 
 audit: $(VENV)/stamp ## Look for known flaws in the dependencies and in the code
 	@bash .ci/audit $(BIN)
