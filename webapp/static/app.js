@@ -4,10 +4,9 @@
   const find = (selector) => document.querySelector(selector);
   const dirty = () => find("[data-draft-form][data-dirty]");
 
-  function focus(element) {
-    if (!element) return;
-    if (!element.matches("a[href], button, input, select, textarea, [tabindex]")) element.tabIndex = -1;
-    element.focus();
+  function focus(at) {
+    if (at?.tabIndex < 0) at.tabIndex = -1;
+    at?.focus();
   }
 
   function problem(kind) {
@@ -34,6 +33,7 @@
     const leaves = form && ctx.target === document.body && ctx.sourceElement !== form;
     if (leaves && !confirm(form.dataset.draftForm)) return event.preventDefault();
     ctx.busy = ctx.target; // an error may aim elsewhere
+    ctx.held = ctx.target?.contains(document.activeElement);
     ctx.busy?.setAttribute("aria-busy", "true");
   });
 
@@ -52,7 +52,8 @@
     asked?.setAttribute("data-focused", "");
     if (status === 422) focus(find(".error-summary"));
     else if (asked) focus(asked);
-    else if (ctx.target === document.body) focus(find("main h1") ?? find("main"));
+    else if (ctx.held && document.activeElement === document.body)
+      focus(find(`#${ctx.target.id || "contenu"} :is(h1, h2, h3)`));
     dress();
   });
 
