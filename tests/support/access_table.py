@@ -91,6 +91,7 @@ DOORS = (
     Door("POST", "billing_details.cancel_check", OWNER_ONLY),
     Door("GET", "billing_details.checked_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     Door("POST", "billing_details.confirm_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    Door("GET", "history.index", READERS),
     # People: who reads the subscription sees them, the owner changes; an invitation needs no account
     Door("GET", "users.index", READERS),
     Door("POST", "users.invite", OWNER_ONLY),

@@ -2,6 +2,7 @@
 
 # Names of the packages to register, in the order in which their addresses are listed.
 DOORS: tuple[str, ...] = (
+    "history",
     "users",
     "account",
     "billing_details",

@@ -1,0 +1,7 @@
+"""What happened in an account, newest first."""
+
+from flask import Blueprint
+
+bp = Blueprint("history", __name__)
+
+from webapp.blueprints.history import views  # noqa: E402, F401  # the routes register on `bp`
