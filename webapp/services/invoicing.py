@@ -22,14 +22,37 @@ from webapp.services.wording import line_description
 
 PREFIXES = {"invoice": "F", "credit_note": "NC"}
 # What a document freezes of its parties, as its JSON names it.
-SELLER_FIELDS = (
-    "brand legal_name street postcode city country enterprise_number vat_number register iban bic creditor_id "
-    "email phone"
-).split()
-BUYER_FIELDS = (
-    "name reference kind legal_name street postcode city country vat_number enterprise_number invoice_email "
-    "buyer_reference peppol_id"
-).split()
+SELLER_FIELDS = [
+    "brand",
+    "legal_name",
+    "street",
+    "postcode",
+    "city",
+    "country",
+    "enterprise_number",
+    "vat_number",
+    "register",
+    "iban",
+    "bic",
+    "creditor_id",
+    "email",
+    "phone",
+]
+BUYER_FIELDS = [
+    "name",
+    "reference",
+    "kind",
+    "legal_name",
+    "street",
+    "postcode",
+    "city",
+    "country",
+    "vat_number",
+    "enterprise_number",
+    "invoice_email",
+    "buyer_reference",
+    "peppol_id",
+]
 
 
 class NoIssuer(RuntimeError):

@@ -1,0 +1,431 @@
+"""The rows of a page of the billing run: read plain, billed plain, written in bulk.
+
+Five reads and three writes for a page, whatever its size. What is written is what `invoicing.issue` writes, from the
+same words, numbers and frozen parties; what is not plain is handed back, for `billing.bill_due`.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Dialect, Select, Table, bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.adapters.bulk_rows import BulkRows, among, as_text
+from webapp.domain.contract import Frequency, OptionKind
+from webapp.domain.plain_billing import PlainContract, PlainOption, PlainPeriod, PlainTariff, plain_period
+from webapp.domain.terms import Renewal
+from webapp.domain.vat import VatRate, rate_for
+from webapp.models.accounts import Account, BillingDetails
+from webapp.models.catalogue import Option, OptionVersion, Plan, PlanPrice, PlanVersion
+from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine
+from webapp.models.subscriptions import Establishment, ScheduledChange, Subscription, SubscriptionOption
+from webapp.services import invoicing, wording
+
+SUBSCRIPTIONS, INVOICES, LINES = (
+    cast(Table, model.__table__) for model in (Subscription, Invoice, InvoiceLine)
+)
+INVOICE_COLUMNS = [
+    "id",
+    "account_id",
+    "subscription_id",
+    "issuer_id",
+    "series_id",
+    "series_number",
+    "number",
+    "kind",
+    "reason",
+    "run_kind",
+    "run_on",
+    "issued_on",
+    "due_on",
+    "period_start",
+    "period_end",
+    "currency",
+    "language",
+    "net_cents",
+    "vat_cents",
+    "total_cents",
+    "paid_cents",
+    "ogm",
+    "seller",
+    "buyer",
+    "vat_breakdown",
+    "payment",
+    "created_at",
+]
+LINE_COLUMNS = [
+    "invoice_id",
+    "subscription_id",
+    "position",
+    "item",
+    "ref",
+    "establishment_id",
+    "description",
+    "quantity",
+    "unit_cents",
+    "period_start",
+    "period_end",
+    "whole_start",
+    "whole_end",
+    "net_cents",
+    "vat_rate",
+    "vat_category",
+]
+MOVED_COLUMNS = ["billed_until", "settled_on", "due_on", "version", "changed_at"]
+
+
+class Due(NamedTuple):
+    """A subscription of the page, locked: the columns of `_core`, in their order."""
+
+    id: str
+    account_id: str
+    currency: str
+    anchor_on: date
+    billed_until: date
+    settled_on: date
+    plan_price_id: int
+    commitment_months: int
+    renewal: str
+    version: int
+    language: str
+    vat_treatment: str
+    payment_method: str
+    payment_label: str
+    payment_reference: str
+    payment_term_days: int
+    buyer: tuple[Any, ...]  # in the order of invoicing.BUYER_FIELDS
+
+
+class Billed(NamedTuple):
+    due: Due
+    period: PlainPeriod
+    descriptions: list[str]
+
+
+@dataclass(slots=True)
+class Written:
+    """What a page issued."""
+
+    documents: int = 0
+    net_cents: int = 0
+    vat_cents: int = 0
+
+
+class _Catalogue:
+    """Prices and names of everything ever sold, read once for a run, and again when something new was signed."""
+
+    def __init__(self) -> None:
+        self.tariffs: dict[int, tuple[PlainTariff, Mapping[str, Any]]] = {}
+        self.options: dict[int, tuple[int, int, str, bool, frozenset[str], Mapping[str, Any]]] = {}
+
+    def read(self, session: Session) -> None:
+        prices = select(
+            PlanPrice.id, Plan.code, PlanPrice.frequency, PlanPrice.amount_cents,
+            PlanVersion.included_establishments, PlanPrice.establishment_tiers, PlanVersion.names,
+        ).join(PlanVersion, PlanVersion.id == PlanPrice.plan_version_id).join(Plan, Plan.id == PlanVersion.plan_id)  # fmt: skip
+        for price_id, code, frequency, cents, included, tiers, names in session.execute(prices):
+            steps = tuple((each["from_unit"], each["amount_cents"]) for each in tiers)
+            tariff = PlainTariff(code, Frequency(frequency).months, cents, included, steps)
+            self.tariffs[price_id] = (tariff, names)
+        versions = select(
+            OptionVersion.id,
+            Option.position,
+            Option.code,
+            Option.kind,
+            OptionVersion.included_by,
+            OptionVersion.names,
+        ).join(Option, Option.id == OptionVersion.option_id)
+        for version_id, position, code, kind, included_by, names in session.execute(versions):
+            is_recurring = kind != OptionKind.ONE_OFF.value
+            self.options[version_id] = (
+                position,
+                version_id,
+                code,
+                is_recurring,
+                frozenset(included_by),
+                names,
+            )
+
+
+class Page:
+    """The subscriptions of one page, locked until the end of the transaction, with what they hold."""
+
+    def __init__(self, rows: BulkRows, ids: Sequence[str], on: date, waits: bool) -> None:
+        self.rows = rows
+        core = _statements(rows.dialect)["core" if waits else "core, skipping"]
+        wanted = self._ids(ids)
+        places = {ident: place for place, ident in enumerate(ids)}
+        found = rows.read(core, (3, 4, 5), ids=wanted, on=on)
+        self.due = sorted((Due._make((*row[:16], row[16:])) for row in found), key=lambda due: places[due.id])
+        held = self._ids([due.id for due in self.due])
+        statements = _statements(rows.dialect)
+        self.changes: dict[str, date] = {}
+        self.options: dict[str, list[tuple[Any, ...]]] = {}
+        self.establishments: dict[str, list[tuple[str, date, date | None]]] = {}
+        self.names: dict[str, str] = {}
+        self.with_credit: set[str] = set()
+        if not self.due:
+            return
+        self.changes = dict(rows.read(statements["changes"], (1,), ids=held))
+        since = min(due.billed_until for due in self.due)
+        for subscription_id, *option in rows.read(statements["options"], (6, 7), ids=held, since=since):
+            self.options.setdefault(subscription_id, []).append(tuple(option))
+        for subscription_id, ident, charged_from, charged_until, name in rows.read(
+            statements["establishments"], (2, 3), ids=held
+        ):
+            self.establishments.setdefault(subscription_id, []).append((ident, charged_from, charged_until))
+            self.names[ident] = name
+        accounts = self._ids(list({due.account_id for due in self.due}))
+        self.with_credit = {account for (account,) in rows.read(statements["credit"], ids=accounts)}
+
+    def _ids(self, ids: Sequence[str]) -> Any:
+        return list(ids) if self.rows.is_postgres else json.dumps(list(ids))
+
+
+class PlainBilling:
+    """Bills pages of subscriptions for one run. `seller` is frozen on each of its documents."""
+
+    def __init__(self, session: Session, on: date) -> None:
+        issuer = invoicing.the_issuer(session)
+        self.on = on
+        self.issuer_id = issuer.id
+        self.seller = invoicing.frozen_seller(issuer)
+        self.seller_json = json.dumps(self.seller)
+        self.catalogue = _Catalogue()
+        self.catalogue.read(session)
+
+    def bill(self, session: Session, page: Page, wanted: Iterable[Due]) -> tuple[list[Billed], list[Due]]:
+        """What is plain among `wanted`, worked out and not yet written, and what is not."""
+        plain, others = [], []
+        missing = {due.plan_price_id for due in page.due} - self.catalogue.tariffs.keys()
+        versions = {option[0] for options in page.options.values() for option in options}
+        if missing or versions - self.catalogue.options.keys():
+            self.catalogue.read(session)
+        for due in wanted:
+            billed = self._one(page, due)
+            if billed is None:
+                others.append(due)
+            else:
+                plain.append(billed)
+        return plain, others
+
+    def _one(self, page: Page, due: Due) -> Billed | None:
+        if due.account_id in page.with_credit:
+            return None
+        tariff, plan_names = self.catalogue.tariffs[due.plan_price_id]
+        options = self._options(page.options.get(due.id, ()), tariff)
+        contract = PlainContract(
+            tariff,
+            due.anchor_on,
+            due.billed_until,
+            due.settled_on,
+            due.commitment_months > 0 and due.renewal == Renewal.ENDS,
+            page.changes.get(due.id),
+        )
+        establishments = page.establishments.get(due.id, ())
+        period = plain_period(
+            contract,
+            establishments,
+            [option for option, _names in options],
+            rate_for(due.vat_treatment),
+            self.on,
+        )
+        if period is None:
+            return None
+        language, names = due.language, page.names
+        option_names = {option[0]: texts for option, texts in options}
+        descriptions = []
+        for item, ref, at, _unit, _quantity in period.lines:
+            if item == "plan":
+                descriptions.append(wording.plan_line(plan_names, language))
+            elif item == "establishment":
+                descriptions.append(wording.establishment_line(names[ref], language))
+            else:
+                place = names.get(at) if at else None
+                descriptions.append(
+                    wording.option_line(wording.text(option_names[ref], language), place, language)
+                )
+        return Billed(due, period, descriptions)
+
+    def _options(
+        self, held: Iterable[tuple[Any, ...]], tariff: PlainTariff
+    ) -> list[tuple[PlainOption, Mapping[str, Any]]]:
+        """In the order of the catalogue, then of arrival, which is the order of their lines."""
+        found = []
+        known, plan_code = self.catalogue.options, tariff.plan_code
+        for version_id, ident, establishment_id, monthly, annual, starts_on, ends_on, quantity in held:
+            position, _version, code, is_recurring, included_by, names = known[version_id]
+            if is_recurring:
+                price = 0 if plan_code in included_by else (monthly if tariff.months == 1 else annual)
+                option = (code, establishment_id, price, quantity, starts_on, ends_on)
+                found.append((position, ident, option, names))
+        if len(found) > 1:
+            found.sort(key=lambda each: each[:2])
+        return [(option, names) for _position, _ident, option, names in found]
+
+    def write(
+        self,
+        session: Session,
+        rows: BulkRows,
+        billed: Sequence[Billed],
+        now: datetime,
+        reached: Callable[[str], None],
+    ) -> Written:
+        """Draw the block of numbers, then write the documents, their lines, and how far each subscription is billed."""
+        if not billed:
+            return Written()
+        prefix = invoicing.PREFIXES["invoice"]
+        reached("before_numbers")
+        series_id, number, issued_on = invoicing.draw_number(
+            session, self.issuer_id, prefix, self.on, len(billed)
+        )
+        session.flush()
+        reached("after_numbers")
+        invoices, lines, moved = self._rows(rows, billed, series_id, number, issued_on, now)
+        rows.insert(INVOICES, INVOICE_COLUMNS, invoices)
+        rows.insert(LINES, LINE_COLUMNS, lines)
+        reached("after_lines")
+        rows.update(SUBSCRIPTIONS, MOVED_COLUMNS, moved)
+        periods = [each.period for each in billed]
+        return Written(
+            len(billed),
+            sum(period.net_cents for period in periods),
+            sum(period.vat_cents for period in periods),
+        )
+
+    def _rows(
+        self,
+        rows: BulkRows,
+        billed: Sequence[Billed],
+        series_id: int,
+        number: int,
+        issued_on: date,
+        now: datetime,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        invoices, lines, moved = [], [], []
+        day, year, prefix = rows.day, issued_on.year, invoicing.PREFIXES["invoice"]
+        issued, at = day(issued_on), rows.stored(INVOICES.c.created_at, now)
+        ids = rows.take_ids(INVOICES, len(billed))
+        issuer_id, seller = self.issuer_id, self.seller_json
+        for invoice_id, (due, period, descriptions) in zip(ids, billed, strict=True):
+            rate = rate_for(due.vat_treatment)
+            category, percent = rate.category, rate.percent
+            start, end = day(period.start), day(period.end)
+            subscription_id = due.id
+            net, vat = period.net_cents, period.vat_cents
+            invoices.append((
+                invoice_id, due.account_id, subscription_id, issuer_id, series_id, number,
+                invoicing.printed_number(prefix, year, number), "invoice", "period", "period", start, issued,
+                day(issued_on + timedelta(days=due.payment_term_days)), start, end, due.currency, due.language,
+                net, vat, net + vat, 0, invoicing.structured_communication(year, "invoice", number), seller,
+                json.dumps(dict(zip(invoicing.BUYER_FIELDS, due.buyer, strict=True))),
+                _breakdown(rate, net, vat),
+                _payment(due.payment_method, due.payment_label, due.payment_reference), at,
+            ))  # fmt: skip
+            charged = zip(period.lines, descriptions, strict=True)
+            for position, ((item, ref, establishment_id, unit, quantity), description) in enumerate(
+                charged, 1
+            ):
+                lines.append((
+                    invoice_id, subscription_id, position, item, _ref(ref) if item == "establishment" else ref,
+                    establishment_id, description, quantity, unit, start, end, start, end, unit * quantity,
+                    percent, category,
+                ))  # fmt: skip
+            moved.append((end, start, day(period.due_on), due.version + 1, at, subscription_id))
+            number += 1
+        return invoices, lines, moved
+
+
+def _ref(establishment_id: str) -> str:
+    """The id without hyphens, as contracts and lines name an establishment."""
+    return establishment_id.replace("-", "")
+
+
+def _breakdown(rate: VatRate, net: int, vat: int) -> str:
+    return f'[{{"category": "{rate.category}", "rate": "{rate.percent}", "base_cents": {net}, "vat_cents": {vat}}}]'
+
+
+@lru_cache(maxsize=4096)
+def _payment(method: str, label: str, reference: str) -> str:
+    return json.dumps({"method": method, "label": label, "reference": reference})
+
+
+@lru_cache(maxsize=4)
+def _statements(dialect: Dialect) -> dict[str, Select[Any]]:
+    """What a page reads. Each is one statement for any number of subscriptions."""
+
+    def text(column: Any) -> Any:
+        return as_text(column, dialect)
+
+    details = BillingDetails.__table__.c
+    account = {"name": Account.name, "reference": Account.reference, "kind": Account.kind}
+    core = (
+        select(
+            text(SUBSCRIPTIONS.c.id),
+            text(SUBSCRIPTIONS.c.account_id),
+            Subscription.currency,
+            Subscription.anchor_on,
+            Subscription.billed_until,
+            Subscription.settled_on,
+            Subscription.plan_price_id,
+            Subscription.commitment_months,
+            Subscription.renewal,
+            Subscription.version,
+            Account.language,
+            details.vat_treatment,
+            details.payment_method,
+            details.payment_label,
+            details.payment_reference,
+            details.payment_term_days,
+            *(account[name] if name in account else details[name] for name in invoicing.BUYER_FIELDS),
+        )
+        .join(Account, Account.id == Subscription.account_id)
+        .join(BillingDetails, BillingDetails.account_id == Account.id)
+        .where(
+            among(SUBSCRIPTIONS.c.id, dialect),
+            Subscription.status == "active",
+            Subscription.due_on <= bindparam("on", type_=SUBSCRIPTIONS.c.due_on.type),
+        )
+    )
+    options = SubscriptionOption.__table__.c
+    places = Establishment.__table__.c
+    changes = ScheduledChange.__table__.c
+    credit = CreditBalanceEntry.__table__.c
+    return {
+        "core": core.with_for_update(of=Subscription),
+        "core, skipping": core.with_for_update(of=Subscription, skip_locked=True),
+        "changes": select(text(changes.subscription_id), func.min(changes.effective_on))
+        .where(among(changes.subscription_id, dialect), changes.status == "pending")
+        .group_by(changes.subscription_id),
+        "options": select(
+            text(options.subscription_id),
+            options.option_version_id,
+            options.id,
+            text(options.establishment_id),
+            options.monthly_cents,
+            options.annual_cents,
+            options.starts_on,
+            options.ends_on,
+            options.quantity,
+        ).where(
+            among(options.subscription_id, dialect),
+            or_(options.ends_on.is_(None), options.ends_on > bindparam("since", type_=options.ends_on.type)),
+        ),
+        "establishments": select(
+            text(places.subscription_id),
+            text(places.id),
+            places.charged_from,
+            places.charged_until,
+            places.name,
+        )
+        .where(among(places.subscription_id, dialect))
+        .order_by(places.subscription_id, places.position),
+        "credit": select(text(credit.account_id))
+        .where(among(credit.account_id, dialect))
+        .group_by(credit.account_id)
+        .having(func.sum(credit.amount_cents) != 0),
+    }

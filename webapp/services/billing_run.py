@@ -1,0 +1,429 @@
+"""The billing run: everything due up to a day, page by page, each page kept whole or not at all (B1, B5).
+
+A page is one transaction: its subscriptions are locked, what is plain is worked out in whole numbers and written in
+bulk, the rest goes one by one through `billing.bill_due`, and the numbers are drawn inside, so that a page that is
+rolled back leaves no gap. Killed at any point and started again, or started twice at once, it ends with the same
+documents: what is billed is not due any more, and the key on (subscription, kind, day) refuses a second one.
+"""
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, func, select, tuple_, update
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from webapp.adapters.bulk_rows import BulkRows, as_text
+from webapp.domain.einvoice import Document, Party, Problem, channel_for, problems
+from webapp.domain.money import Money
+from webapp.domain.periods import Period
+from webapp.domain.vat import rate_for
+from webapp.models.accounts import Account
+from webapp.models.billing_runs import BillingRun, BillingRunFailure
+from webapp.models.invoices import Series
+from webapp.models.subscriptions import Subscription
+from webapp.services import billing, documents, invariants, invoicing
+from webapp.services.billing_rows import Due, Page, PlainBilling
+from webapp.services.invariants import Broken
+
+PAGE = 2000
+PATIENCE = 12  # times that a page waits for a lock, five seconds each on SQLite
+BREATH = 0.02  # seconds left to other writers after each page, on SQLite where only one may write
+LONG_SILENT = timedelta(minutes=10)  # a run without a page for so long is dead
+MOST_FAILURES_TOLD = 100
+TRY_AGAIN = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
+WRONG_DETAILS = "wrong_details"
+
+Transaction = Callable[[], AbstractContextManager[Session]]
+
+
+class InvariantsBroken(RuntimeError):
+    """The documents do not hold together: nothing more is issued on top of them."""
+
+    def __init__(self, found: list[Broken]) -> None:
+        super().__init__("\n".join(map(str, found)))
+        self.found = found
+
+
+class UnknownAccount(LookupError):
+    """No account has that reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A subscription set aside. `facts` name what to mend in its details, `detail` is for the operator."""
+
+    subscription_id: uuid.UUID
+    code: str
+    facts: tuple[Problem, ...]
+    detail: str
+
+
+@dataclass(slots=True)
+class Report:
+    """How a run went. Counts are of subscriptions, except `documents`; the first failures are told."""
+
+    on: date
+    run_id: int | None = None
+    due: int = 0
+    billed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    documents: int = 0
+    net_cents: int = 0
+    vat_cents: int = 0
+    total_cents: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    def facts(self) -> dict[str, Any]:
+        found = asdict(self)
+        found["on"] = self.on.isoformat()
+        for failure in found["failures"]:
+            failure["subscription_id"] = str(failure["subscription_id"])
+        return found
+
+
+@dataclass(slots=True)
+class _PageResult:
+    """What one page did, added to the run's row in its own transaction."""
+
+    billed: int = 0
+    skipped: int = 0
+    documents: int = 0
+    net_cents: int = 0
+    vat_cents: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    left: int = 0  # held by another hand
+
+    def issued(self, documents: int, net_cents: int, vat_cents: int) -> None:
+        self.documents += documents
+        self.net_cents += net_cents
+        self.vat_cents += vat_cents
+
+
+def run(
+    transaction: Transaction,
+    on: date,
+    now: Callable[[], datetime],
+    *,
+    reference: str | None = None,
+    is_rehearsal: bool = False,
+    page_size: int = PAGE,
+    is_checked: bool = True,
+    moved: Callable[[int, int], None] = lambda _done, _due: None,
+    reached: Callable[[str], None] = lambda _point: None,
+) -> Report:
+    """Bill what is due up to `on`, that day included. `transaction` keeps what is done in it, once left.
+
+    A rehearsal is given transactions that keep nothing: it works everything out and leaves no row. `moved` hears how
+    many of those due are done; `reached` hears the points where tests kill the run. Raises InvariantsBroken before
+    anything is written, UnknownAccount, NoIssuer, and what the database raises: the pages done are kept.
+    """
+    report = Report(on)
+    with transaction() as session:
+        account_id = _account(session, reference)
+        found = invariants.broken(session) if is_checked else []
+        if found:
+            raise InvariantsBroken(found)
+        plain = PlainBilling(session, on)
+        report.due = (
+            session.scalar(select(func.count()).select_from(Subscription).where(*_due(on, account_id))) or 0
+        )
+        is_postgres = session.get_bind().dialect.name == "postgresql"
+        if not is_rehearsal:
+            report.run_id = _open(session, report, reference, now())
+    try:
+        is_complete = _pass(transaction, plain, report, account_id, now, page_size, moved, reached, False)
+        if not is_complete and is_postgres and not is_rehearsal:
+            # What another hand held: wait for it. Most of it is billed by then, by the other run.
+            _pass(transaction, plain, report, account_id, now, page_size, moved, reached, True)
+        with transaction() as session:
+            found = invariants.broken(session) if is_checked and report.documents else []
+            if report.run_id is not None:
+                told = "\n".join(map(str, found)) or None
+                _close(session, report.run_id, "stopped" if found else "done", told, now())
+    except Exception as fault:
+        _note_fault(transaction, report, fault, now)
+        raise
+    if found:
+        raise InvariantsBroken(found)
+    return report
+
+
+def _account(session: Session, reference: str | None) -> uuid.UUID | None:
+    if reference is None:
+        return None
+    account_id = session.scalar(select(Account.id).where(Account.reference == reference))
+    if account_id is None:
+        raise UnknownAccount(reference)
+    return account_id
+
+
+def _due(on: date, account_id: uuid.UUID | None) -> list[ColumnElement[bool]]:
+    conditions = [Subscription.status == "active", Subscription.due_on <= on]
+    if account_id is not None:
+        conditions.append(Subscription.account_id == account_id)
+    return conditions
+
+
+# ── Pages ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _pass(
+    transaction: Transaction,
+    plain: PlainBilling,
+    report: Report,
+    account_id: uuid.UUID | None,
+    now: Callable[[], datetime],
+    page_size: int,
+    moved: Callable[[int, int], None],
+    reached: Callable[[str], None],
+    waits: bool,
+) -> bool:
+    """Every page once, in the order of the due dates. Answers whether nothing was left to another hand."""
+    after: tuple[date, str] | None = None
+    is_complete = True
+    attempts = 0
+    while True:
+        try:
+            with transaction() as session:
+                rows = BulkRows(session.connection())
+                keys = _next_keys(rows, plain.on, account_id, report.run_id, after, page_size)
+                if not keys:
+                    return is_complete
+                result = _bill_page(
+                    session, rows, plain, [ident for _on, ident in keys], now(), reached, waits
+                )
+                if report.run_id is not None:
+                    _note_page(session, report.run_id, result, keys[-1], now())
+                reached("before_commit")
+        except DBAPIError as error:
+            attempts += 1
+            if attempts >= PATIENCE or not _is_worth_another_try(error):
+                raise
+            continue
+        reached("after_commit")
+        attempts = 0
+        after = keys[-1]
+        is_complete = is_complete and not result.left
+        _add(report, result)
+        moved(report.billed + report.skipped + report.failed, report.due)
+        if not rows.is_postgres:
+            time.sleep(BREATH)
+
+
+def _next_keys(
+    rows: BulkRows,
+    on: date,
+    account_id: uuid.UUID | None,
+    run_id: int | None,
+    after: tuple[date, str] | None,
+    page_size: int,
+) -> list[tuple[date, str]]:
+    """The next of what is due, without those that this run has set aside; nothing is locked."""
+    columns = Subscription.__table__.c
+    # The ids are text on both databases; what they are compared with is told by the column.
+    statement = select(columns.due_on, as_text(columns.id, rows.dialect)).where(
+        columns.status == "active", columns.due_on <= bindparam("on", type_=columns.due_on.type)
+    )
+    values: dict[str, Any] = {"on": on, "size": page_size}
+    if account_id is not None:
+        statement = statement.where(columns.account_id == bindparam("account", type_=columns.account_id.type))
+        values["account"] = rows.stored(columns.account_id, account_id)
+    if run_id is not None:
+        aside = select(BillingRunFailure.subscription_id).where(
+            BillingRunFailure.run_id == bindparam("run"), BillingRunFailure.subscription_id == columns.id
+        )
+        statement = statement.where(~aside.exists())
+        values["run"] = run_id
+    if after is not None:
+        last_on = bindparam("last_on", type_=columns.due_on.type)
+        statement = statement.where(
+            tuple_(columns.due_on, columns.id) > tuple_(last_on, bindparam("last_id", type_=columns.id.type))
+        )
+        values["last_on"], values["last_id"] = after
+    statement = statement.order_by(columns.due_on, columns.id).limit(bindparam("size"))
+    return [(due_on, ident) for due_on, ident in rows.read(statement, (0,), **values)]
+
+
+def _bill_page(
+    session: Session,
+    rows: BulkRows,
+    plain: PlainBilling,
+    ids: list[str],
+    now: datetime,
+    reached: Callable[[str], None],
+    waits: bool,
+) -> _PageResult:
+    page = Page(rows, ids, plain.on, waits)
+    result = _PageResult(left=len(ids) - len(page.due))
+    seller = documents.party(plain.seller)
+    ready = []
+    for due in page.due:
+        wrong = wrong_details(seller, plain.seller, due)
+        if wrong:
+            result.failures.append(Failure(uuid.UUID(due.id), WRONG_DETAILS, wrong, ""))
+        else:
+            ready.append(due)
+    billed, others = plain.bill(session, page, ready)
+    try:
+        with session.begin_nested():
+            written = plain.write(session, rows, billed, now, reached)
+    except (IntegrityError, DataError):
+        # One of them cannot be written: one by one, that one is set aside and the others are not.
+        others = ready
+    else:
+        result.billed += len(billed)
+        result.issued(written.documents, written.net_cents, written.vat_cents)
+    if others:
+        _bill_one_by_one(session, plain, others, now, result)
+    return result
+
+
+def _bill_one_by_one(
+    session: Session, plain: PlainBilling, others: list[Due], now: datetime, result: _PageResult
+) -> None:
+    # The series first, always in one order: two runs never wait for each other's.
+    session.execute(
+        select(Series.id).where(Series.issuer_id == plain.issuer_id).order_by(Series.id).with_for_update()
+    )
+    for due in others:
+        subscription_id = uuid.UUID(due.id)
+        try:
+            with session.begin_nested():
+                issued = billing.bill_due(session, subscription_id, plain.on, now)
+                amounts = (
+                    len(issued),
+                    sum(each.net_cents for each in issued),
+                    sum(each.vat_cents for each in issued),
+                )
+        except (OperationalError, InterfaceError):
+            raise  # the database itself: the page is undone, whole
+        except Exception as fault:  # whatever it is, it stops this subscription and no other
+            code, detail = type(fault).__name__, str(fault)[:2000]
+            result.failures.append(Failure(subscription_id, code, (), detail))
+        else:
+            result.issued(*amounts)
+            if issued:
+                result.billed += 1
+            else:
+                result.skipped += 1
+        session.expunge_all()
+
+
+def wrong_details(seller: Party, frozen_seller: dict[str, str], due: Due) -> tuple[Problem, ...]:
+    """What keeps the parties of this invoice from making a valid document (B3): the field, and what is wrong."""
+    details = dict(zip(invoicing.BUYER_FIELDS, due.buyer, strict=True))
+    buyer = documents.party(details)
+    rate = rate_for(due.vat_treatment)
+    nothing = Money(0, due.currency)
+    breakdown = [{"category": rate.category, "rate": rate.percent, "base_cents": 0, "vat_cents": 0}]
+    payment = {"method": due.payment_method, "label": due.payment_label, "reference": due.payment_reference}
+    document = Document(
+        kind="invoice",
+        number="",
+        issued_on=due.billed_until,
+        due_on=due.billed_until,
+        period=Period(due.billed_until, due.billed_until + timedelta(days=1)),
+        language=due.language,
+        channel=channel_for(str(details["kind"]), buyer.country, bool(details["peppol_id"])),
+        seller=seller,
+        buyer=buyer,
+        buyer_reference=details["buyer_reference"] or details["reference"],
+        lines=(),
+        groups=documents.groups(breakdown, due.currency, due.language),
+        net=nothing,
+        vat=nothing,
+        total=nothing,
+        prepaid=nothing,
+        means=documents.means(payment, frozen_seller, ""),
+    )
+    return tuple(each for each in problems(document) if each.subject in ("buyer", "seller"))
+
+
+def _is_worth_another_try(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return getattr(error.orig, "sqlstate", None) in TRY_AGAIN or code == sqlite3.SQLITE_BUSY
+
+
+# ── The run's own row ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _open(session: Session, report: Report, reference: str | None, now: datetime) -> int:
+    dead = update(BillingRun).where(BillingRun.status == "running", BillingRun.seen_at < now - LONG_SILENT)
+    session.execute(dead.values(status="stopped"))
+    row = BillingRun(
+        run_on=report.on, account_reference=reference, due=report.due, started_at=now, seen_at=now
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _note_page(
+    session: Session, run_id: int, result: _PageResult, last: tuple[date, str], now: datetime
+) -> None:
+    session.execute(
+        update(BillingRun)
+        .where(BillingRun.id == run_id)
+        .values(
+            billed=BillingRun.billed + result.billed,
+            skipped=BillingRun.skipped + result.skipped,
+            failed=BillingRun.failed + len(result.failures),
+            documents=BillingRun.documents + result.documents,
+            net_cents=BillingRun.net_cents + result.net_cents,
+            vat_cents=BillingRun.vat_cents + result.vat_cents,
+            total_cents=BillingRun.total_cents + result.net_cents + result.vat_cents,
+            last_due_on=last[0],
+            last_subscription_id=uuid.UUID(last[1]),
+            seen_at=now,
+        )
+    )
+    for failure in result.failures:
+        session.add(
+            BillingRunFailure(
+                run_id=run_id,
+                subscription_id=failure.subscription_id,
+                code=failure.code[:60],
+                facts=[asdict(problem) for problem in failure.facts],
+                detail=failure.detail,
+                failed_at=now,
+            )
+        )
+    session.flush()
+
+
+def _add(report: Report, result: _PageResult) -> None:
+    report.billed += result.billed
+    report.skipped += result.skipped
+    report.failed += len(result.failures)
+    report.documents += result.documents
+    report.net_cents += result.net_cents
+    report.vat_cents += result.vat_cents
+    report.total_cents += result.net_cents + result.vat_cents
+    report.failures += result.failures[: MOST_FAILURES_TOLD - len(report.failures)]
+
+
+def _close(session: Session, run_id: int, status: str, error: str | None, now: datetime) -> None:
+    row = session.get_one(BillingRun, run_id)
+    row.status, row.error, row.seen_at, row.finished_at = status, error, now, now
+    session.flush()
+
+
+def _note_fault(
+    transaction: Transaction, report: Report, fault: Exception, now: Callable[[], datetime]
+) -> None:
+    """Write down why the run stopped, if the database can still be written to."""
+    if report.run_id is None:
+        return
+    try:
+        with transaction() as session:
+            _close(session, report.run_id, "stopped", f"{type(fault).__name__}: {fault}"[:2000], now())
+    except DBAPIError:
+        return  # the row stays "running" until a later run finds it silent
