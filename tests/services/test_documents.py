@@ -24,7 +24,7 @@ from webapp.domain.einvoice import problems
 from webapp.domain.money import Money
 from webapp.domain.periods import Period
 from webapp.domain.pricing import Draft, DraftLine, Item, period_draft
-from webapp.domain.vat import VatRate
+from webapp.domain.vat import STANDARD, VatRate
 from webapp.models.documents import InvoiceDocument
 from webapp.models.invoices import Invoice
 from webapp.services import contracts, documents, invoicing, printed
@@ -325,6 +325,26 @@ def test_a_draft_with_wrong_details_tells_each_field_before_any_number_is_drawn(
         "Client, rue et numéro\xa0: à compléter.",
         "Client, numéro de TVA\xa0: les chiffres de contrôle ne correspondent pas, vérifiez chaque chiffre.",
     ]
+
+
+def test_the_run_asks_the_same_of_an_account_before_it_works_anything_out(session):
+    invoice = an_invoice(session)
+    asked = {
+        "seller": documents.party(invoice.seller),
+        "seller_details": invoice.seller,
+        "payment": invoice.payment,
+    }
+    assert documents.account_problems(buyer=invoice.buyer, rate=STANDARD, **asked) == ()
+    wrong = invoice.buyer | {"enterprise_number": "0876543271", "city": ""}
+    assert documents.account_problems(buyer=wrong, rate=STANDARD, **asked) == (
+        einvoice.Problem("buyer", "city", "missing"),
+        einvoice.Problem("buyer", "enterprise_number", "wrong_number"),
+    )
+
+
+def test_a_number_from_outside_the_union_is_taken_as_given(session):
+    swiss = an_invoice(session).buyer | {"country": "CH", "vat_number": "CHE123456788", "enterprise_number": None}
+    assert not documents.party(swiss | {"peppol_id": None}).wrong_numbers
 
 
 def test_the_sentence_of_each_problem_exists():

@@ -6,7 +6,7 @@ check: that one accepts VAT wrong by 0.99 per rate, this one accepts nothing.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -188,14 +188,27 @@ def endpoint_for(
 
 def problems(document: Document) -> tuple[Problem, ...]:
     """Everything that keeps this document from being issued, in reading order; empty when it may be."""
-    return (
-        *party_problems("seller", document.seller),
-        *party_problems("buyer", document.buyer),
-        *_rate_problems(document),
-        *_means_problems(document),
-        *_line_problems(document),
-        *_sum_problems(document),
+    details = detail_problems(
+        document.seller,
+        document.buyer,
+        {group.rate for group in document.groups},
+        document.channel,
+        document.buyer_reference,
+        document.means,
     )
+    return (*details, *_line_problems(document), *_sum_problems(document))
+
+
+def detail_problems(
+    seller: Party, buyer: Party, rates: Collection[VatRate], channel: str, buyer_reference: str, means: Means
+) -> Iterator[Problem]:
+    """What is wrong with the details of an account or of the seller, whatever is billed: known before any draft."""
+    yield from party_problems("seller", seller)
+    yield from party_problems("buyer", buyer)
+    yield from _rate_problems(seller, buyer, rates)
+    if channel == "peppol":
+        yield from _peppol_problems(seller, buyer, buyer_reference)
+    yield from _means_problems(means)
 
 
 def party_problems(subject: str, party: Party) -> Iterator[Problem]:
@@ -212,27 +225,27 @@ def party_problems(subject: str, party: Party) -> Iterator[Problem]:
         yield Problem(subject, "enterprise_number", "missing")
 
 
-def _rate_problems(document: Document) -> Iterator[Problem]:
-    """Who must show a VAT number, and who must have an address on Peppol."""
-    if not document.seller.vat_number:
+def _rate_problems(seller: Party, buyer: Party, rates: Collection[VatRate]) -> Iterator[Problem]:
+    """Who must show a VAT number, and where reverse charge stops."""
+    if not seller.vat_number:
         yield Problem("seller", "vat_number", "missing")
-    buyer = document.buyer
-    if any(group.rate == REVERSE_CHARGE for group in document.groups):
+    if REVERSE_CHARGE in rates:
         if not buyer.vat_number:
             yield Problem("buyer", "vat_number", "missing")
-        if buyer.country == document.seller.country:
+        if buyer.country == seller.country:
             yield Problem("buyer", "vat_treatment", "not_allowed")
-    if document.channel == "peppol":
-        if buyer.endpoint is None:
-            yield Problem("buyer", "enterprise_number", "missing")
-        if document.seller.endpoint is None:
-            yield Problem("seller", "enterprise_number", "missing")
-        if not document.buyer_reference.strip():
-            yield Problem("buyer", "buyer_reference", "missing")
 
 
-def _means_problems(document: Document) -> Iterator[Problem]:
-    means = document.means
+def _peppol_problems(seller: Party, buyer: Party, buyer_reference: str) -> Iterator[Problem]:
+    if buyer.endpoint is None:
+        yield Problem("buyer", "enterprise_number", "missing")
+    if seller.endpoint is None:
+        yield Problem("seller", "enterprise_number", "missing")
+    if not buyer_reference.strip():
+        yield Problem("buyer", "buyer_reference", "missing")
+
+
+def _means_problems(means: Means) -> Iterator[Problem]:
     if means.method == "direct_debit":
         if not means.mandate:
             yield Problem("buyer", "payment_reference", "missing")

@@ -27,8 +27,10 @@ from webapp.domain.einvoice import (
     Means,
     Party,
     Place,
+    Problem,
     Reference,
     channel_for,
+    detail_problems,
     endpoint_for,
 )
 from webapp.domain.money import Money, total
@@ -128,18 +130,22 @@ def party(frozen: Mapping[str, Any]) -> Party:
 def _wrong_numbers(
     country: str, enterprise: str | None, vat: str | None, peppol_id: str | None
 ) -> Iterable[str]:
-    checks: list[tuple[str, str | None, Callable[[str], str]]] = [
-        ("vat_number", vat, lambda text: numbers.vat_number(text, country)),
-        ("peppol_id", peppol_id, numbers.peppol_id),
-    ]
+    checks: list[tuple[str, str | None, Callable[[str], str]]] = []
     if country == "BE":
         checks.append(("enterprise_number", enterprise, numbers.enterprise_number))
+    # The usual Belgian customer has one number under three names: checked once, the billing run asks it of everybody.
+    if country != "BE" or vat != f"BE{enterprise}":
+        checks.append(("vat_number", vat, lambda text: numbers.vat_number(text, country)))
+    if country != "BE" or peppol_id != f"0208:{enterprise}":
+        checks.append(("peppol_id", peppol_id, numbers.peppol_id))
     for field, value, check in checks:
         if value:
             try:
                 check(value)
-            except (numbers.WrongNumber, KeyError):
+            except numbers.WrongNumber:
                 yield field
+            except KeyError:  # outside the Union: nothing to check it by
+                continue
 
 
 def groups(breakdown: Sequence[Mapping[str, Any]], currency: str, locale: str) -> tuple[Group, ...]:
@@ -307,6 +313,27 @@ def _find(session: Session, invoice_id: int) -> InvoiceDocument | None:
 
 
 # ── Before issue ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def account_problems(
+    *,
+    seller: Party,
+    seller_details: Mapping[str, Any],
+    buyer: Mapping[str, Any],
+    payment: Mapping[str, Any],
+    rate: VatRate,
+) -> tuple[Problem, ...]:
+    """What keeps an account from being billed, before anything is worked out: the quick question of the billing run.
+
+    `seller` is `party(seller_details)`, made once for the whole run; the mappings are those an invoice freezes.
+    """
+    bought_by = party(buyer)
+    channel = channel_for(str(buyer.get("kind", "business")), bought_by.country, bool(buyer.get("peppol_id")))
+    reference = buyer.get("buyer_reference") or buyer["reference"]
+    found = detail_problems(
+        seller, bought_by, (rate,), channel, reference, means(payment, seller_details, "")
+    )
+    return tuple(found)
 
 
 def before_issue(
