@@ -241,6 +241,10 @@ EXPLANATIONS: dict[str, str] = {
         "Cette invitation est pour %(email)s. Connectez-vous avec cette adresse pour l’accepter."
     ),
     "LastOwner": _("Un compte garde au moins un propriétaire. Donnez d’abord ce rôle à quelqu’un d’autre."),
+    "ClosureTooEarly": _(
+        "L’abonnement est encore en cours. Résiliez-le d’abord : le compte pourra être clôturé après sa fin."
+    ),
+    "WrongReference": _("Pour confirmer, écrivez la référence du compte : %(reference)s."),
     "NotAMember": _("Cette personne n’a plus accès à ce compte. Rechargez la page."),
     "WrongCode": _(
         "Ce code n’est pas le bon ou a déjà servi. Attendez le suivant dans votre application, "
@@ -280,6 +284,10 @@ EXPLANATIONS: dict[str, str] = {
         "Revenir en arrière aurait un coût aujourd’hui. Choisissez-le dans les options : l’aperçu montre le montant."
     ),
     "UnknownEstablishment": _("Cet établissement n’est plus en service. Rechargez la page."),
+    "ReturnCosts": _(
+        "Votre formule a changé entre-temps : le remettre en service aurait un coût aujourd’hui. "
+        "Ajoutez-le de nouveau : l’aperçu montre le montant."
+    ),
     "TooLateToUndo": _("Un établissement retiré ne peut être remis que le jour même. Ajoutez-le de nouveau."),
 }
 

@@ -12,6 +12,7 @@ from webapp.domain.option_change import Wish
 from webapp.domain.refusals import (
     NothingToSave,
     OptionRequired,
+    ReturnCosts,
     StalePreview,
     TooLateToUndo,
     UnknownEstablishment,
@@ -19,7 +20,7 @@ from webapp.domain.refusals import (
 from webapp.models.invoices import Invoice
 from webapp.models.records import AuditEntry, OutboxMessage
 from webapp.models.subscriptions import Establishment
-from webapp.services import billing, contracts, establishments
+from webapp.services import billing, contracts, establishments, options, subscriptions
 from webapp.services.subscriptions import NewEstablishment, NewOption
 
 TODAY = date(2026, 3, 10)
@@ -113,6 +114,40 @@ def test_brought_back_the_same_day_nothing_is_ever_given_back(session):
     assert cents(bill(session, signed, date(2027, 1, 15))) == [790_00 + 240_00 + 150_00]
 
 
+@pytest.mark.parametrize("frequency", ["monthly", "annual"])
+def test_brought_back_an_option_on_its_way_out_is_still_on_its_way_out(session, frequency):
+    signed = a_subscription(
+        session,
+        frequency=frequency,
+        establishments=2,
+        options=[NewOption("booking", at=2)],
+        billed_through=TODAY,
+    )
+    gone = row(session, signed, 2).id
+    wishes = [Wish("booking", 0, gone.hex)]
+    shown = options.preview(session, signed.id, wishes, TODAY)
+    options.save(session, signed.id, wishes, shown.fingerprint, TODAY, noon(TODAY), CLAIRE, "")
+    before = contracts.load(session, signed.id).contract
+    save(session, signed, removing=[gone.hex])
+    establishments.undo_removal(session, signed.id, gone, TODAY, noon(TODAY), CLAIRE)
+    assert contracts.load(session, signed.id).contract == before
+    save(session, signed, removing=[gone.hex])
+    bill(session, signed, date(2027, 3, 1))
+    assert contracts.load(session, signed.id).contract.options[0].ends_on == date(2026, 4, 1)
+
+
+def test_brought_back_after_a_switch_to_annual_billing_it_is_added_with_a_preview(session):
+    signed = a_subscription(session, establishments=2, billed_through=TODAY)
+    gone = row(session, signed, 2).id
+    save(session, signed, removing=[gone.hex])
+    shown = subscriptions.preview_plan(session, signed.id, "pro", "annual", TODAY)
+    subscriptions.change_plan(
+        session, signed.id, "pro", "annual", shown.fingerprint, TODAY, noon(TODAY), CLAIRE, link=""
+    )
+    with pytest.raises(ReturnCosts):
+        establishments.undo_removal(session, signed.id, gone, TODAY, noon(TODAY), CLAIRE)
+
+
 def test_on_the_billing_day_before_the_run_what_is_due_is_issued_first(session):
     signed = a_subscription(session, billed_through=date(2026, 3, 31))
     on = date(2026, 4, 1)
@@ -137,7 +172,8 @@ def test_two_hundred_come_in_one_go_with_one_entry_and_one_mail_per_owner(sessio
         AuditEntry.action == "subscription.establishments_changed"
     )  # fmt: skip
     assert session.scalar(kept) == 1
-    assert session.scalar(select(func.count()).select_from(OutboxMessage)) == 1
+    mail = session.scalars(select(OutboxMessage)).one()
+    assert "200 établissements sont en service" in mail.text_body
 
 
 def test_another_change_in_between_makes_the_preview_stale(session):

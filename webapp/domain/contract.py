@@ -318,7 +318,8 @@ class Contract:
         if change.kind is ChangeKind.OPTION:
             options = []
             for option in self.options:
-                if option.id != change.option_id:
+                has_ended = option.ends_on is not None and option.ends_on <= change.effective_on
+                if option.id != change.option_id or has_ended:  # it left earlier, with its establishment
                     options.append(option)
                     continue
                 options.append(replace(option, ends_on=change.effective_on))

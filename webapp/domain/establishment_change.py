@@ -99,27 +99,33 @@ def _removed(establishment: HeldEstablishment, today: date, renewal_on: date) ->
 def _without_their_options(
     contract: Contract, removed: set[str], today: date, renewal_on: date
 ) -> tuple[Contract, tuple[HeldOption, ...]]:
-    """The options of the establishments removed end with them, at the same renewal; those chosen today are undone."""
+    """The options of the establishments removed end with them, at the same renewal; those chosen today are undone.
+
+    A removal that was scheduled already stays so: it counts again if the establishment is brought back.
+    """
     options: list[HeldOption] = []
     ending: list[HeldOption] = []
-    closed: set[int] = set()
+    undone: set[int] = set()
     for option in contract.options:
         if option.establishment_id not in removed or not option.is_in_use_on(today):
             options.append(option)
             continue
         ending.append(option)
-        closed.add(option.id)
         if option.chosen_on == today and option.replaces_id is None:
+            undone.add(option.id)
             continue
         options.append(replace(option, ends_on=renewal_on))
     changes = tuple(
-        each for each in contract.changes if each.option_id is None or each.option_id not in closed
+        each for each in contract.changes if each.option_id is None or each.option_id not in undone
     )
     return replace(contract, options=tuple(options), changes=changes), tuple(ending)
 
 
 def removal_undone(contract: Contract, establishment_id: str, today: date) -> Contract:
     """The establishment back as it was, the same day only (E5), with the options that left with it.
+
+    What was both chosen and removed with it today is not held any more. When the plan went to annual billing in
+    between, the year was charged without the establishment: the caller settles, or refuses.
 
     Raises UnknownEstablishment, TooLateToUndo.
     """
@@ -129,13 +135,12 @@ def removal_undone(contract: Contract, establishment_id: str, today: date) -> Co
     if establishment.active_until != today:
         raise TooLateToUndo()
     back = replace(establishment, active_until=None, charged_until=None)
-    renewal_on = contract.next_monthly_renewal(today)
     return replace(
         contract,
         establishments=tuple(back if each is establishment else each for each in contract.establishments),
         options=tuple(
             replace(each, ends_on=None)
-            if each.establishment_id == establishment_id and each.ends_on == renewal_on
+            if each.establishment_id == establishment_id and each.ends_on is not None and each.ends_on > today
             else each
             for each in contract.options
         ),

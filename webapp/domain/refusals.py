@@ -95,6 +95,18 @@ class LastOwner(Refusal):
 
 
 @dataclass(eq=False)
+class ClosureTooEarly(Refusal):
+    """An account whose subscription runs cannot be closed: it is terminated first (U4)."""
+
+
+@dataclass(eq=False)
+class WrongReference(Refusal):
+    """Closing an account asks for its reference, typed by hand."""
+
+    reference: str
+
+
+@dataclass(eq=False)
 class NotAMember(Refusal):
     """No such person in this account: removed meanwhile, or another account's."""
 
@@ -230,6 +242,13 @@ class UnknownEstablishment(Refusal):
 @dataclass(eq=False)
 class TooLateToUndo(Refusal):
     """A removed establishment comes back the same day only (E5)."""
+
+
+@dataclass(eq=False)
+class ReturnCosts(Refusal):
+    """The year was paid without the establishment meanwhile: adding it again goes through a preview (P1)."""
+
+    due: Money
 
 
 @dataclass(eq=False)

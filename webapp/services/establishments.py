@@ -15,7 +15,8 @@ from webapp.domain.contract import Contract, HeldEstablishment
 from webapp.domain.establishment_change import EstablishmentsChange, change_of_establishments, removal_undone
 from webapp.domain.option_change import Move, Wish, change_of_options
 from webapp.domain.pricing import Draft, period_draft
-from webapp.domain.refusals import NothingToSave, StalePreview, UnknownEstablishment
+from webapp.domain.proration import settlement
+from webapp.domain.refusals import NothingToSave, ReturnCosts, StalePreview, UnknownEstablishment
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Establishment, Subscription
 from webapp.services import audit, billing, contracts, invoicing, notices, previews, scheduling
@@ -272,11 +273,18 @@ def undo_removal(
     now: datetime,
     actor: Actor,
 ) -> None:
-    """Bring an establishment back the day it was removed (E5). Raises UnknownEstablishment, TooLateToUndo."""
+    """Bring an establishment back the day it was removed (E5), when that costs nothing.
+
+    Raises UnknownEstablishment, TooLateToUndo, ReturnCosts.
+    """
     subscription = scheduling.lock(session, subscription_id)
     situation = contracts.load(session, subscription_id)
     ensure_self_service(situation, CHANGE_ESTABLISHMENTS)
     after = removal_undone(situation.contract, establishment_id.hex, today)
+    billed = contracts.billed_lines(session, subscription_id, today, since=today)
+    due = settlement(after, billed, today, situation.customer.vat)
+    if due.lines:
+        raise ReturnCosts(due.total)
     row = _row(session, subscription_id, establishment_id)
     row.active_until, row.charged_until = None, None
     scheduling.write_choices(session, subscription, situation.contract, after, actor, now)
