@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 
 from webapp.domain.access import SYSTEM, Actor
 from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, Signature
@@ -107,6 +108,7 @@ def touch(session: Session, subscription: Subscription, now: datetime) -> Situat
     session.flush()
     situation = contracts.load(session, subscription.id)
     subscription.changed_at = now
+    flag_modified(subscription, "changed_at")  # two changes of one instant are two versions
     subscription.due_on = situation.contract.next_due_on()
     session.flush()
     return situation
