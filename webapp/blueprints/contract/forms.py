@@ -1,6 +1,7 @@
 """What the pages of a contract ask for."""
 
 from wtforms import BooleanField, HiddenField, SelectField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional, Regexp
 
 from webapp.forms import PortalForm
@@ -20,12 +21,12 @@ class TerminationForm(WithdrawalForm):
         _("Pourquoi partez-vous ?"),
         [Optional()],
         choices=[
-            ("", _("Je préfère ne pas le dire")),
-            ("closing", _("Je ferme ou je cède mon établissement")),
-            ("price", _("C’est trop cher")),
-            ("missing", _("Un service me manque")),
-            ("unused", _("Je ne m’en sers pas assez")),
-            ("other", _("Une autre raison")),
+            SelectChoice("", _("Je préfère ne pas le dire")),
+            SelectChoice("closing", _("Je ferme ou je cède mon établissement")),
+            SelectChoice("price", _("C’est trop cher")),
+            SelectChoice("missing", _("Un service me manque")),
+            SelectChoice("unused", _("Je ne m’en sers pas assez")),
+            SelectChoice("other", _("Une autre raison")),
         ],
     )
     comment = TextAreaField(
