@@ -5,12 +5,12 @@ this is what every page begins with.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.contract import (
@@ -34,11 +34,11 @@ from webapp.domain.vat import VatRate, rate_for
 from webapp.models.accounts import Account, BillingDetails, Reseller
 from webapp.models.catalogue import Option, OptionVersion, Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice, InvoiceLine
+from webapp.models.reading import AnyRow, read
 from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
 from webapp.models.subscriptions import ScheduledChange as ScheduledChangeRow
 
 Texts = Mapping[str, Any]
-AnyRow = Row[*tuple[Any, ...]]  # columns by name: what each is stands in the statement it came from
 RUN_REASONS = ("period", "anniversary")
 
 
@@ -139,63 +139,95 @@ class Situation:
         return self.contract.tariff.price.currency
 
 
+# Statements are made once, on tables: every page begins with them.
+_SUBSCRIPTION, _OPTION, _PLACE = (
+    Subscription.__table__.c,
+    SubscriptionOption.__table__.c,
+    Establishment.__table__.c,
+)
+_PRICE, _VERSION, _PLAN = PlanPrice.__table__.c, PlanVersion.__table__.c, Plan.__table__.c
+_ACCOUNT, _DETAILS, _RESELLER = Account.__table__.c, BillingDetails.__table__.c, Reseller.__table__.c
+_SOLD, _SOLD_VERSION = Option.__table__.c, OptionVersion.__table__.c
+_CHANGE, _LINE, _INVOICE = ScheduledChangeRow.__table__.c, InvoiceLine.__table__.c, Invoice.__table__.c
+_THIS = bindparam("subscription_id", type_=_SUBSCRIPTION.id.type)
+
 _CORE = (
     select(
-        *Subscription.__table__.c,
-        *(
-            PlanPrice.__table__.c[name].label(f"price_{name}")
-            for name in ("amount_cents", "establishment_tiers")
-        ),
-        PlanPrice.commitment_months.label("price_commitment_months"),
-        PlanPrice.notice_count.label("price_notice_count"),
-        PlanPrice.notice_unit.label("price_notice_unit"),
-        PlanPrice.renewal.label("price_renewal"),
-        PlanVersion.names,
-        PlanVersion.descriptions,
-        PlanVersion.highlights,
-        PlanVersion.features,
-        PlanVersion.included_establishments,
-        Plan.code.label("plan_code"),
-        Plan.rank,
-        Account.name.label("account_name"),
-        Account.reference,
-        Account.kind,
-        Account.language,
-        Account.reseller_id,
-        *(column for column in BillingDetails.__table__.c if column.name != "account_id"),
-        Reseller.name.label("reseller_name"),
-        Reseller.contact_email,
-        Reseller.contact_phone,
-        Reseller.allowed_actions,
+        *_SUBSCRIPTION,
+        _PRICE.amount_cents.label("price_amount_cents"),
+        _PRICE.establishment_tiers.label("price_establishment_tiers"),
+        _PRICE.commitment_months.label("price_commitment_months"),
+        _PRICE.notice_count.label("price_notice_count"),
+        _PRICE.notice_unit.label("price_notice_unit"),
+        _PRICE.renewal.label("price_renewal"),
+        _VERSION.names,
+        _VERSION.descriptions,
+        _VERSION.highlights,
+        _VERSION.features,
+        _VERSION.included_establishments,
+        _PLAN.code.label("plan_code"),
+        _PLAN.rank,
+        _ACCOUNT.name.label("account_name"),
+        _ACCOUNT.reference,
+        _ACCOUNT.kind,
+        _ACCOUNT.language,
+        _ACCOUNT.reseller_id,
+        *(column for column in _DETAILS if column.name != "account_id"),
+        _RESELLER.name.label("reseller_name"),
+        _RESELLER.contact_email,
+        _RESELLER.contact_phone,
+        _RESELLER.allowed_actions,
     )
-    .join(PlanPrice, PlanPrice.id == Subscription.plan_price_id)
-    .join(PlanVersion, PlanVersion.id == PlanPrice.plan_version_id)
-    .join(Plan, Plan.id == PlanVersion.plan_id)
-    .join(Account, Account.id == Subscription.account_id)
-    .join(BillingDetails, BillingDetails.account_id == Account.id)
-    .outerjoin(Reseller, Reseller.id == Account.reseller_id)
+    .join_from(Subscription.__table__, PlanPrice.__table__, _PRICE.id == _SUBSCRIPTION.plan_price_id)
+    .join(PlanVersion.__table__, _VERSION.id == _PRICE.plan_version_id)
+    .join(Plan.__table__, _PLAN.id == _VERSION.plan_id)
+    .join(Account.__table__, _ACCOUNT.id == _SUBSCRIPTION.account_id)
+    .join(BillingDetails.__table__, _DETAILS.account_id == _ACCOUNT.id)
+    .outerjoin(Reseller.__table__, _RESELLER.id == _ACCOUNT.reseller_id)
+    .where(_SUBSCRIPTION.id == _THIS)
 )
 _OPTIONS = (
     select(
-        *SubscriptionOption.__table__.c,
-        Option.code,
-        Option.kind,
-        Option.icon,
-        OptionVersion.names,
-        OptionVersion.unit_names,
-        OptionVersion.offered_by,
-        OptionVersion.included_by,
+        *_OPTION,
+        _SOLD.code,
+        _SOLD.kind,
+        _SOLD.icon,
+        _SOLD_VERSION.names,
+        _SOLD_VERSION.unit_names,
+        _SOLD_VERSION.offered_by,
+        _SOLD_VERSION.included_by,
     )
-    .join(OptionVersion, OptionVersion.id == SubscriptionOption.option_version_id)
-    .join(Option, Option.id == OptionVersion.option_id)
-    .order_by(Option.position, SubscriptionOption.id)
+    .join_from(
+        SubscriptionOption.__table__, OptionVersion.__table__, _SOLD_VERSION.id == _OPTION.option_version_id
+    )
+    .join(Option.__table__, _SOLD.id == _SOLD_VERSION.option_id)
+    .where(_OPTION.subscription_id == _THIS)
+    .order_by(_SOLD.position, _OPTION.id)
+)
+_PLACES = select(*_PLACE).where(_PLACE.subscription_id == _THIS).order_by(_PLACE.position)
+_PENDING = (
+    select(
+        _CHANGE.id,
+        _CHANGE.kind,
+        _CHANGE.effective_on,
+        _CHANGE.facts,
+        _CHANGE.requested_by,
+        _CHANGE.requested_at,
+    )
+    .where(_CHANGE.subscription_id == _THIS, _CHANGE.status == "pending")
+    .order_by(_CHANGE.effective_on, _CHANGE.id)
 )
 _TARIFFS = (
-    select(
-        *PlanPrice.__table__.c, PlanVersion.included_establishments, PlanVersion.names, Plan.code, Plan.rank
-    )
-    .join(PlanVersion, PlanVersion.id == PlanPrice.plan_version_id)
-    .join(Plan, Plan.id == PlanVersion.plan_id)
+    select(*_PRICE, _VERSION.included_establishments, _VERSION.names, _PLAN.code, _PLAN.rank)
+    .join_from(PlanPrice.__table__, PlanVersion.__table__, _VERSION.id == _PRICE.plan_version_id)
+    .join(Plan.__table__, _PLAN.id == _VERSION.plan_id)
+    .where(_PRICE.id.in_(bindparam("price_ids", expanding=True)))
+)
+_BILLED = (
+    select(*_LINE, _INVOICE.issued_on, _INVOICE.reason, _INVOICE.currency)
+    .join_from(InvoiceLine.__table__, Invoice.__table__, _INVOICE.id == _LINE.invoice_id)
+    .where(_LINE.subscription_id == _THIS, _LINE.period_end > bindparam("since", type_=_LINE.period_end.type))
+    .order_by(_LINE.id)
 )
 
 
@@ -204,15 +236,13 @@ def load(session: Session, subscription_id: uuid.UUID) -> Situation:
 
     The caller has checked that the reader may see it. Raises SubscriptionNotFound.
     """
-    core = session.execute(_CORE.where(Subscription.id == subscription_id)).first()
-    if core is None:
+    this = {"subscription_id": subscription_id}
+    found = read(session, _CORE, this)
+    if not found:
         raise SubscriptionNotFound(subscription_id)
-    options = session.execute(_OPTIONS.where(SubscriptionOption.subscription_id == subscription_id)).all()
-    establishments = session.execute(
-        select(*Establishment.__table__.c)
-        .where(Establishment.subscription_id == subscription_id)
-        .order_by(Establishment.position)
-    ).all()
+    core = found[0]
+    options = read(session, _OPTIONS, this)
+    establishments = read(session, _PLACES, this)
     pending = _pending(session, subscription_id)
     mentioned = [change.facts["plan_price_id"] for change in pending if change.kind is ChangeKind.PLAN]
     if core.day_start is not None:
@@ -223,8 +253,8 @@ def load(session: Session, subscription_id: uuid.UUID) -> Situation:
 
 def _situation(
     core: AnyRow,
-    options: Iterable[AnyRow],
-    establishments: Iterable[AnyRow],
+    options: Sequence[AnyRow],
+    establishments: Sequence[AnyRow],
     pending: tuple[PendingChange, ...],
     others: Mapping[int, tuple[PlanTariff, Texts]],
 ) -> Situation:
@@ -241,8 +271,6 @@ def _situation(
             core.day_start_on,
             _signature_from_json(core.day_start, others[core.day_start["plan_price_id"]][0]),
         )
-    options = list(options)
-    establishments = list(establishments)
     return Situation(
         subscription_id=core.id,
         version=core.version,
@@ -273,7 +301,7 @@ def tariffs(session: Session, price_ids: Iterable[int]) -> dict[int, tuple[PlanT
     if not wanted:
         return {}
     found = {}
-    for row in session.execute(_TARIFFS.where(PlanPrice.id.in_(wanted))):
+    for row in read(session, _TARIFFS, {"price_ids": list(wanted)}):
         tariff = _tariff(
             row.id, row.code, row.rank, row.frequency, row.currency, row.amount_cents, row.included_establishments,
             row.establishment_tiers, row.commitment_months, row.notice_count, row.notice_unit, row.renewal,
@@ -287,17 +315,14 @@ def billed_lines(session: Session, subscription_id: uuid.UUID, today: date, sinc
 
     A document of a change, issued today, is of today: a further change rewrites it (M5).
     """
-    rows = session.execute(
-        select(*InvoiceLine.__table__.c, Invoice.issued_on, Invoice.reason, Invoice.currency)
-        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
-        .where(InvoiceLine.subscription_id == subscription_id, InvoiceLine.period_end > since)
-        .order_by(InvoiceLine.id)
-    ).all()
+    rows = read(session, _BILLED, {"subscription_id": subscription_id, "since": since})
     corrections: dict[int, list[Correction]] = {}
     for row in rows:
         if row.root_id is not None:
             net, service = Money(row.net_cents, row.currency), Period(row.period_start, row.period_end)
-            corrections.setdefault(row.root_id, []).append(Correction(net, service, row.quantity, _is_of_today(row, today)))
+            corrections.setdefault(row.root_id, []).append(
+                Correction(net, service, row.quantity, _is_of_today(row, today))
+            )
     return [
         BilledLine(
             id=row.id,
@@ -321,12 +346,7 @@ def _is_of_today(row: AnyRow, today: date) -> bool:
 
 
 def _pending(session: Session, subscription_id: uuid.UUID) -> tuple[PendingChange, ...]:
-    table = ScheduledChangeRow.__table__.c
-    rows = session.execute(
-        select(table.id, table.kind, table.effective_on, table.facts, table.requested_by, table.requested_at)
-        .where(table.subscription_id == subscription_id, table.status == "pending")
-        .order_by(table.effective_on, table.id)
-    )
+    rows = read(session, _PENDING, {"subscription_id": subscription_id})
     return tuple(PendingChange(row.id, ChangeKind(row.kind), *row[2:]) for row in rows)
 
 

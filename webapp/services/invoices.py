@@ -7,12 +7,13 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, extract, func, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, extract, func, or_, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from webapp.domain.money import Money, total
 from webapp.domain.periods import Period, boundary
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Payment
+from webapp.models.reading import read
 
 PAGE_SIZE = 25
 
@@ -194,31 +195,59 @@ def _summary(row: Any, today: date) -> Summary:
     )
 
 
-def glance(session: Session, subscription_id: uuid.UUID, today: date, limit: int = 3) -> Glance:
-    """The latest documents of a subscription, all of it that is past due and the account's credit, in one statement."""
-    late = _is(State.OVERDUE, today)
-    left = Invoice.total_cents - Invoice.paid_cents
-    credit = (
-        select(func.coalesce(func.sum(CreditBalanceEntry.amount_cents), 0))
-        .where(
-            CreditBalanceEntry.account_id == Invoice.account_id,
-            CreditBalanceEntry.currency == Invoice.currency,
-        )
-        .correlate(Invoice)
+# The overview asks for these two at every visit: made once, on tables.
+_DOCUMENT, _LINE, _CREDIT = Invoice.__table__.c, InvoiceLine.__table__.c, CreditBalanceEntry.__table__.c
+_THIS = bindparam("subscription_id", type_=_DOCUMENT.subscription_id.type)
+_LATE = and_(
+    _DOCUMENT.kind == "invoice",
+    _DOCUMENT.paid_cents < _DOCUMENT.total_cents,
+    _DOCUMENT.due_on < bindparam("today", type_=_DOCUMENT.due_on.type),
+)
+_GLANCE = (
+    select(
+        *(_DOCUMENT[column.key] for column in _COLUMNS),
+        func.sum(case((_LATE, 1), else_=0)).over().label("late_count"),
+        func.sum(case((_LATE, _DOCUMENT.total_cents - _DOCUMENT.paid_cents), else_=0))
+        .over()
+        .label("late_cents"),
+        func.min(case((_LATE, _DOCUMENT.due_on))).over().label("oldest_due_on"),
+        select(func.coalesce(func.sum(_CREDIT.amount_cents), 0))
+        .where(_CREDIT.account_id == _DOCUMENT.account_id, _CREDIT.currency == _DOCUMENT.currency)
+        .correlate(Invoice.__table__)
+        .scalar_subquery()
+        .label("credit_cents"),
+    )
+    .where(_DOCUMENT.subscription_id == _THIS)
+    .order_by(_DOCUMENT.issued_on.desc(), _DOCUMENT.id.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+_NEWEST = Invoice.__table__.alias("newest")
+_LAST_PERIOD = (
+    select(
+        _LINE.item,
+        _LINE.ref,
+        _LINE.quantity,
+        _LINE.net_cents,
+        _DOCUMENT.currency,
+        _DOCUMENT.period_start,
+        _DOCUMENT.period_end,
+    )
+    .join_from(InvoiceLine.__table__, Invoice.__table__, _DOCUMENT.id == _LINE.invoice_id)
+    .where(
+        _LINE.invoice_id
+        == select(_NEWEST.c.id)
+        .where(_NEWEST.c.subscription_id == _THIS, _NEWEST.c.run_kind == "period")
+        .order_by(_NEWEST.c.run_on.desc())
+        .limit(1)
         .scalar_subquery()
     )
-    rows = session.execute(
-        select(
-            *_COLUMNS,
-            func.sum(case((late, 1), else_=0)).over().label("late_count"),
-            func.sum(case((late, left), else_=0)).over().label("late_cents"),
-            func.min(case((late, Invoice.due_on))).over().label("oldest_due_on"),
-            credit.label("credit_cents"),
-        )
-        .where(Invoice.subscription_id == subscription_id)
-        .order_by(*_NEWEST_FIRST)
-        .limit(limit)
-    ).all()
+    .order_by(_LINE.position)
+)
+
+
+def glance(session: Session, subscription_id: uuid.UUID, today: date, limit: int = 3) -> Glance:
+    """The latest documents of a subscription, all of it that is past due and the account's credit, in one statement."""
+    rows = read(session, _GLANCE, {"subscription_id": subscription_id, "today": today, "limit": limit})
     if not rows:
         return Glance((), None, Money(0))
     first = rows[0]
@@ -233,21 +262,7 @@ def glance(session: Session, subscription_id: uuid.UUID, today: date, limit: int
 
 def last_period(session: Session, subscription_id: uuid.UUID) -> BilledPeriod | None:
     """What the last invoice of a whole period charged; None before the first."""
-    newest = (
-        select(Invoice.id)
-        .where(Invoice.subscription_id == subscription_id, Invoice.run_kind == "period")
-        .order_by(Invoice.run_on.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    line = InvoiceLine
-    rows = session.execute(
-        select(line.item, line.ref, line.quantity, line.net_cents)
-        .add_columns(Invoice.currency, Invoice.period_start, Invoice.period_end)
-        .join(Invoice, Invoice.id == line.invoice_id)
-        .where(line.invoice_id == newest)
-        .order_by(line.position)
-    ).all()
+    rows = read(session, _LAST_PERIOD, {"subscription_id": subscription_id})
     if not rows:
         return None
     amounts = tuple(

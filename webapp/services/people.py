@@ -12,13 +12,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Row, Select, and_, bindparam, delete, func, null, select, update
+from sqlalchemy import CursorResult, Select, and_, bindparam, delete, func, null, select, update
 from sqlalchemy.orm import Session
 
 from webapp.adapters import passwords
 from webapp.domain.access import SYSTEM, Actor
 from webapp.domain.refusals import LinkExpired, TooManyAttempts, WrongCredentials
-from webapp.models.accounts import Account, LoginSession, MailedLink, Membership, SecondFactor, SignInAttempt, User
+from webapp.models.accounts import (
+    Account,
+    LoginSession,
+    MailedLink,
+    Membership,
+    SecondFactor,
+    SignInAttempt,
+    User,
+)
+from webapp.models.reading import AnyRow, read
 from webapp.models.subscriptions import Subscription
 from webapp.services import audit, outbox
 
@@ -159,21 +168,23 @@ def sign_out(session: Session, session_id: int, *, actor: Actor, now: datetime) 
 
 # --- The session of a request ----------------------------------------------------------------------------------
 
+_LOGIN, _USER, _MEMBER = LoginSession.__table__.c, User.__table__.c, Membership.__table__.c
+_ACCOUNT, _SUBSCRIPTION = Account.__table__.c, Subscription.__table__.c
 _IDENTITY = (
-    LoginSession.id.label("session_id"),
-    LoginSession.account_id.label("last_account_id"),
-    LoginSession.last_seen_at,
-    LoginSession.expires_at,
-    LoginSession.revoked_at,
-    User.id.label("user_id"),
-    User.full_name,
-    User.email,
-    User.language,
-    User.price_display,
-    User.staff_role,
-    User.disabled_at,
+    _LOGIN.id.label("session_id"),
+    _LOGIN.account_id.label("last_account_id"),
+    _LOGIN.last_seen_at,
+    _LOGIN.expires_at,
+    _LOGIN.revoked_at,
+    _USER.id.label("user_id"),
+    _USER.full_name,
+    _USER.email,
+    _USER.language,
+    _USER.price_display,
+    _USER.staff_role,
+    _USER.disabled_at,
 )
-_BY_TOKEN = (LoginSession.token_hash == bindparam("token_hash"),)
+_BY_TOKEN = (_LOGIN.token_hash == bindparam("token_hash"),)
 # Built once: the text of a statement costs more to make than to run.
 _VISIT = (
     select(
@@ -183,30 +194,33 @@ _VISIT = (
         null().label("account_name"),
         null().label("account_reference"),
     )
-    .join(User, User.id == LoginSession.user_id)
+    .join_from(LoginSession.__table__, User.__table__, _USER.id == _LOGIN.user_id)
     .where(*_BY_TOKEN)
 )
 _VISIT_OF_SUBSCRIPTION = (
     select(
         *_IDENTITY,
-        Membership.role,
-        Account.id.label("account_id"),
-        Account.name.label("account_name"),
-        Account.reference.label("account_reference"),
+        _MEMBER.role,
+        _ACCOUNT.id.label("account_id"),
+        _ACCOUNT.name.label("account_name"),
+        _ACCOUNT.reference.label("account_reference"),
     )
-    .join(User, User.id == LoginSession.user_id)
-    .outerjoin(Subscription, Subscription.id == bindparam("subscription_id"))
+    .join_from(LoginSession.__table__, User.__table__, _USER.id == _LOGIN.user_id)
     .outerjoin(
-        Membership, and_(Membership.user_id == User.id, Membership.account_id == Subscription.account_id)
+        Subscription.__table__, _SUBSCRIPTION.id == bindparam("subscription_id", type_=_SUBSCRIPTION.id.type)
     )
-    .outerjoin(Account, Account.id == Membership.account_id)
+    .outerjoin(
+        Membership.__table__,
+        and_(_MEMBER.user_id == _USER.id, _MEMBER.account_id == _SUBSCRIPTION.account_id),
+    )
+    .outerjoin(Account.__table__, _ACCOUNT.id == _MEMBER.account_id)
     .where(*_BY_TOKEN)
 )
 
 
 def visit(
     session: Session, token: str, subscription_id: uuid.UUID | None, *, idle: timedelta, now: datetime
-) -> Row[*tuple[Any, ...]] | None:
+) -> AnyRow | None:
     """Who comes with this token and, when the URL names a subscription, their role in its account: one statement.
 
     None for a token that is unknown, revoked, idle for too long or past its end, and for a disabled person.
@@ -216,7 +230,7 @@ def visit(
     statement: Select[*tuple[Any, ...]] = _VISIT
     if subscription_id is not None:
         statement, values["subscription_id"] = _VISIT_OF_SUBSCRIPTION, subscription_id
-    row: Row[*tuple[Any, ...]] | None = session.execute(statement, values).one_or_none()
+    row = next(iter(read(session, statement, values)), None)
     if row is None or row.revoked_at is not None or row.disabled_at is not None:
         return None
     if now >= row.expires_at or now - row.last_seen_at >= idle:
