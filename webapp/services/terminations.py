@@ -11,7 +11,8 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.adapters.mail import Attachment, with_styles
+from webapp.adapters import letter_pdf
+from webapp.adapters.mail import Attachment
 from webapp.domain import termination
 from webapp.domain.access import Actor
 from webapp.domain.contract import ChangeKind
@@ -20,7 +21,7 @@ from webapp.domain.money import Money, total
 from webapp.domain.pricing import Draft
 from webapp.domain.refusals import StalePreview
 from webapp.domain.termination import Ending, EndReason
-from webapp.models.invoices import Invoice
+from webapp.models.invoices import Invoice, Issuer
 from webapp.models.subscriptions import ScheduledChange
 from webapp.models.terminations import Acknowledgement
 from webapp.services import audit, billing, contracts, notices, previews, scheduling
@@ -229,11 +230,9 @@ def acknowledge(
     """Write the dated document in the language of the account, whoever reads, and keep it."""
     situation, ending = shown.situation, shown.ending
     customer = situation.customer
-    page = render_for(
+    written = render_for(
         customer.language,
-        "emails/termination_document.html",
-        subject="",
-        brand="",
+        "emails/termination_document.txt",
         customer=customer,
         plan=text(situation.plans[situation.contract.plan_code], customer.language),
         addresses=[each.name for each in situation.contract.establishments_active_on(shown.today)],
@@ -245,13 +244,23 @@ def acknowledge(
         requested_by=change.requested_by,
         number=f"{customer.reference}-R{change.id}",
     )
+    title, *paragraphs = filter(None, (each.strip() for each in written.split("\n\n")))
+    issuer = session.scalars(select(Issuer).order_by(Issuer.id).limit(1)).one()
+    content = letter_pdf.render(
+        title,
+        paragraphs,
+        seller=issuer.brand,
+        footer=f"{issuer.legal_name}, {issuer.street}, {issuer.postcode} {issuer.city}, {issuer.vat_number}",
+        language=customer.language,
+        on=ending.given_on,
+    )
     names = {"fr": "resiliation", "nl": "opzegging", "en": "termination"}
     letter = Acknowledgement(
         change_id=change.id,
-        filename=f"{names[customer.language]}-{customer.reference}-{ending.given_on.isoformat()}.html",
-        media_type="text/html",
+        filename=f"{names[customer.language]}-{customer.reference}-{ending.given_on.isoformat()}.pdf",
+        media_type=letter_pdf.MEDIA_TYPE,
         language=customer.language,
-        content=with_styles(page).encode(),
+        content=content,
         created_at=now,
     )
     session.add(letter)
