@@ -45,6 +45,7 @@ WHO_MAY: dict[May, Sentence] = {
     May.CHANGE_PAYMENT: _("Seul le propriétaire peut changer le moyen de paiement."),
     May.CHANGE_BILLING_DETAILS: _("Seul le propriétaire peut changer les coordonnées de facturation."),
     May.MANAGE_USERS: _("Seul le propriétaire peut gérer les utilisateurs."),
+    May.MANAGE_DATA: _("Seul le propriétaire peut télécharger ou effacer les données du compte."),
     May.TERMINATE: _("Seul le propriétaire peut résilier l’abonnement."),
 }
 

@@ -54,6 +54,8 @@ PLACES = (
     ),
     Place("users.index", "users", _("Utilisateurs"), May.READ_SUBSCRIPTION, on_phone_bar=False),
     Place("history.index", "history", _("Historique"), May.READ_SUBSCRIPTION, on_phone_bar=False),
+    Place("personal_data.index", "folder-archive", _("Données"), May.MANAGE_DATA, on_phone_bar=False),
+    Place("help.article", "circle-help", _("Aide"), May.CONTACT_SUPPORT, on_phone_bar=False),
 )
 # Pages that belong to no subscription: the same frame holds what belongs to the person.
 OWN_PLACES = (

@@ -92,6 +92,11 @@ DOORS = (
     Door("GET", "billing_details.checked_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     Door("POST", "billing_details.confirm_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     Door("GET", "history.index", READERS),
+    Door("GET", "help.article", ALL_MEMBERS),
+    Door("POST", "help.answer", ALL_MEMBERS),
+    Door("GET", "personal_data.index", OWNER_ONLY),
+    Door("POST", "personal_data.export", OWNER_ONLY),
+    Door("POST", "personal_data.close", OWNER_ONLY),
     # People: who reads the subscription sees them, the owner changes; an invitation needs no account
     Door("GET", "users.index", READERS),
     Door("POST", "users.invite", OWNER_ONLY),

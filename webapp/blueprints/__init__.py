@@ -2,6 +2,8 @@
 
 # Names of the packages to register, in the order in which their addresses are listed.
 DOORS: tuple[str, ...] = (
+    "personal_data",
+    "help",
     "history",
     "users",
     "account",

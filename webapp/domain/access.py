@@ -31,6 +31,7 @@ class May(StrEnum):
     MANAGE_USERS = "manage_users"
     TERMINATE = "terminate"
     CONTACT_SUPPORT = "contact_support"
+    MANAGE_DATA = "manage_data"
 
 
 _READS = frozenset({May.READ_SUBSCRIPTION, May.READ_INVOICES, May.READ_BILLING_DETAILS, May.CONTACT_SUPPORT})

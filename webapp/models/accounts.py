@@ -37,6 +37,7 @@ class Account(Base):
     language: Mapped[Code] = mapped_column(default="fr")  # of its documents and mails
     reseller_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("resellers.id"), index=True)
     created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]  # what the law does not ask to keep was erased then (U4)
 
     reseller: Mapped[Reseller | None] = relationship()
     billing_details: Mapped["BillingDetails"] = relationship(back_populates="account")

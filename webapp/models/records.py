@@ -28,6 +28,21 @@ class AuditEntry(Base):
     after: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class HelpAnswer(Base):
+    """Whether an article of the help answered somebody's question, and in their words what was missing."""
+
+    __tablename__ = "help_answers"
+    __table_args__ = (Index("ix_help_answers_article_at", "article", "created_at"),)
+
+    id: Mapped[NumberKey]
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    article: Mapped[Code]
+    language: Mapped[Code]
+    has_helped: Mapped[bool]
+    comment: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+
+
 class OutboxMessage(Base):
     """A mail to send, written in the transaction that decided it and sent after its commit."""
 

@@ -25,6 +25,7 @@ THEMES = {
     "facturation": _("Facturation"),
     "utilisateurs": _("Utilisateurs"),
     "demandes": _("Demandes et devis"),
+    "donnees": _("Données du compte"),
 }
 FREQUENCIES = {"monthly": _("mensuelle"), "annual": _("annuelle")}
 ROLES = {
@@ -261,7 +262,7 @@ def _renewed(entry: AuditEntry, reader: Reader) -> str:
 # --- Every action, its theme and its sentence ------------------------------------------------------------------
 
 PLAN, OPTIONS, PLACES, BILLING = "formule", "options", "etablissements", "facturation"
-PEOPLE, REQUESTS, OWN = "utilisateurs", "demandes", "soi"
+PEOPLE, REQUESTS, DATA, OWN = "utilisateurs", "demandes", "donnees", "soi"
 
 TOLD: dict[str, tuple[str, str | Telling]] = {
     "subscription.signed": (PLAN, _("Abonnement signé : formule %(plan)s, à partir du %(starts_on)s.")),
@@ -315,6 +316,8 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "quotation.accepted": (REQUESTS, _("Devis accepté : %(name)s.")),
     "quotation.declined": (REQUESTS, _("Devis refusé : %(name)s.")),
     "support.written": (REQUESTS, _("Message envoyé à notre équipe.")),
+    "data.exported": (DATA, _("Données du compte téléchargées.")),
+    "account.closed": (DATA, _("Compte clôturé : ce que la loi n’impose pas de garder est effacé.")),
     # What concerns a person and no account, and the operator's own acts.
     "user.signed_in": (OWN, _("Connexion.")),
     "user.signed_out": (OWN, _("Déconnexion.")),
