@@ -159,8 +159,10 @@ def test_notice_is_given_with_and_without_scripts_and_taken_back(client, session
         done = Page.get(client, done.headers["HX-Redirect"])
     assert "se termine le 28 février 2027 au soir" in done.text("#pending")
     assert pending(session, parc) == ["pending"]
-    letter = done.follow("Accusé de réception")
-    assert letter.status == 200
+    [link] = [each for each in done.all("#pending a") if "Accusé de réception" in (each.text_content() or "")]
+    letter = client.get(link.get("href"))
+    assert letter.mimetype == "application/pdf"
+    assert letter.get_data().startswith(b"%PDF-")
     assert "attachment" in letter.headers["Content-Disposition"]
     back = done.form("cancel-termination").submit(htmx=htmx)
     if htmx:
