@@ -1,5 +1,7 @@
 """Two-step sign-in: set up, codes, and the second step itself."""
 
+from textwrap import wrap
+
 from flask import flash, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
@@ -153,7 +155,7 @@ def _page(code_form: CodeForm | None = None, password_form: PasswordForm | None 
     return render(
         "account/two_factor.html",
         state=two_factor.state_of(db.session(), user_id),
-        secret=found.secret if found else "",
+        secret=" ".join(wrap(found.secret, 4)) if found else "",
         picture=Markup(found.picture) if found else "",  # nosec B704: drawn by segno from our own address
         code_form=code_form or CodeForm(formdata=None),
         password_form=password_form or PasswordForm(formdata=None),
