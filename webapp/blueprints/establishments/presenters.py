@@ -4,16 +4,17 @@ import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from webapp.adapters.establishments_csv import BrokenCsv
+from webapp.blueprints.amounts import NamedLine, due_now, named_lines
 from webapp.blueprints.establishments.forms import WRONG
 from webapp.domain import coverage
 from webapp.domain.catalogue import FeatureOffer, OptionOffer
 from webapp.domain.contract import Contract, Frequency, HeldEstablishment, HeldOption
 from webapp.domain.money import Money
-from webapp.domain.pricing import Draft, DraftLine
+from webapp.domain.pricing import Draft
 from webapp.domain.refusals import ContactPartner
 from webapp.domain.vat import with_vat
 from webapp.i18n import _, explain, gettext, one_of, translate
@@ -21,7 +22,7 @@ from webapp.services.contracts import Address, Customer, Situation
 from webapp.services.establishments import CHANGE_ESTABLISHMENTS, EstablishmentsPreview, ImportedLine
 from webapp.services.options import CHANGE_OPTIONS, OptionsPreview
 from webapp.services.subscriptions import ensure_self_service
-from webapp.services.wording import line_description, moves_in_words, option_name, text, units
+from webapp.services.wording import moves_in_words, option_name, text, units
 
 PER_PAGE = 25
 FEW = 3  # names in a sentence before "and n others"
@@ -369,21 +370,6 @@ def some_of(names: Sequence[str], locale: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedLine:
-    name: str
-    line: DraftLine
-
-    @property
-    def share(self) -> tuple[int, int] | None:
-        """Days charged of the days of the whole period; None for a whole one."""
-        return None if self.line.is_whole else (self.line.service.days, self.line.whole.days)
-
-    @property
-    def full_price(self) -> Money:
-        return self.line.unit * self.line.quantity
-
-
-@dataclass(frozen=True, slots=True)
 class Costs:
     """The amounts of a preview, the same for every kind of change."""
 
@@ -396,9 +382,15 @@ class Costs:
     ]  # of a settlement inside a paid year; a whole period is not repeated line by line
     arrears: tuple[Draft, ...]
     customer: Customer
+    pay_by: date
     is_annual: bool
     period_before: Draft | None = None
     period_after: Draft | None = None
+
+    @property
+    def due_now(self) -> Money:
+        """Everything the confirmation issues, VAT included."""
+        return due_now(self.due, self.arrears)
 
     @property
     def is_settlement(self) -> bool:
@@ -413,21 +405,20 @@ def _costs(
     next_before: Draft | None,
     next_after: Draft | None,
     arrears: tuple[Draft, ...],
+    today: date,
     locale: str,
     **periods: Draft | None,
 ) -> Costs:
-    def named(draft: Draft) -> list[NamedLine]:
-        return [NamedLine(line_description(line, situation, locale), line) for line in draft.lines]
-
     inside = next_after is not None and next_after.period.start < contract.signature.billed_until
     return Costs(
         due=due,
-        due_lines=named(due),
+        due_lines=named_lines(due, situation, locale),
         next_before=next_before,
         next_after=next_after,
-        next_lines=named(next_after) if next_after is not None and inside else [],
+        next_lines=named_lines(next_after, situation, locale) if next_after is not None and inside else [],
         arrears=arrears,
         customer=situation.customer,
+        pay_by=today + timedelta(days=situation.customer.payment_term_days),
         is_annual=contract.frequency is Frequency.ANNUAL,
         **periods,
     )
@@ -486,6 +477,7 @@ def _establishment_costs(preview: EstablishmentsPreview, locale: str) -> Costs:
         change.next_before,
         change.next_after,
         preview.arrears,
+        change.today,
         locale,
         period_before=change.period_before,
         period_after=change.period_after,
@@ -561,7 +553,7 @@ def services_page(preview: OptionsPreview, locale: str) -> ServicesPage:
         moves=moves_in_words(change.moves, preview.situation, locale),
         costs=_costs(
             preview.situation, change.contract_before, change.due_now, change.next_before, change.next_after,
-            preview.arrears, locale,
+            preview.arrears, change.today, locale,
         ),
         fingerprint=preview.fingerprint,
     )  # fmt: skip

@@ -5,19 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from webapp.blueprints.amounts import NamedLine, due_now, named_lines
 from webapp.blueprints.options.forms import Choice, Control, drawn_text, saved_text, write
 from webapp.domain.catalogue import OptionOffer, PlanOffer
 from webapp.domain.contract import Contract, Frequency, HeldOption, OptionKind
 from webapp.domain.money import Money, total
 from webapp.domain.option_change import Move, MoveKind, OptionTerms, Place, Standing, standing
-from webapp.domain.pricing import Draft, DraftLine, period_draft
+from webapp.domain.pricing import Draft, period_draft
 from webapp.domain.refusals import QuantityOutOfRange, Refusal
 from webapp.i18n import explain
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Quotation
 from webapp.services.contracts import Customer, PendingChange, Situation
 from webapp.services.options import OptionsPreview, terms_of
-from webapp.services.wording import line_description, moves_in_words, option_name, text, units
+from webapp.services.wording import moves_in_words, option_name, text, units
 
 MOST_BOXES = 12  # establishments with a box each on a card; beyond, the page of establishments is the place
 WITHOUT_LINE = (MoveKind.REMOVED, MoveKind.DECREASED, MoveKind.KEPT)
@@ -91,16 +92,6 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class DueLine:
-    name: str
-    line: DraftLine
-
-    @property
-    def full_price(self) -> Money:
-        return self.line.unit * self.line.quantity
-
-
-@dataclass(frozen=True, slots=True)
 class OptionsPage:
     subscription_id: uuid.UUID
     cards: list[Card]
@@ -110,7 +101,7 @@ class OptionsPage:
     moves: int
     refused: list[Card]  # cards with an error: the draft cannot be saved
     due: Draft
-    due_lines: list[DueLine]
+    due_lines: list[NamedLine]
     later: list[str]  # what the draft keeps or stops, which has no line of its own
     arrears: tuple[Draft, ...]
     next_before: Draft | None
@@ -134,10 +125,7 @@ class OptionsPage:
     @property
     def due_now(self) -> Money:
         """Everything the save issues, VAT included."""
-        amount = self.due.total
-        for draft in self.arrears:
-            amount += draft.total
-        return amount
+        return due_now(self.due, self.arrears)
 
 
 def controls(situation: Situation, offers: Sequence[OptionOffer], today: date) -> list[Control]:
@@ -191,7 +179,7 @@ def options_page(
         moves=len(change.moves),
         refused=[card for card in cards if card.error],
         due=change.due_now,
-        due_lines=due_lines(change.due_now, situation, locale),
+        due_lines=named_lines(change.due_now, situation, locale),
         later=moves_in_words([move for move in change.moves if move.kind in WITHOUT_LINE], situation, locale),
         arrears=shown.arrears if change.moves else (),
         next_before=change.next_before,
@@ -200,10 +188,6 @@ def options_page(
         drawn=drawn_text(draft),
         is_stale=is_stale,
     )
-
-
-def due_lines(draft: Draft, situation: Situation, locale: str) -> list[DueLine]:
-    return [DueLine(line_description(line, situation, locale), line) for line in draft.lines]
 
 
 class _Cards:
@@ -477,7 +461,7 @@ class PreviewPage:
     today: date
     frequency: Frequency
     due: Draft
-    due_lines: list[DueLine]
+    due_lines: list[NamedLine]
     arrears: tuple[Draft, ...]
     next_before: Draft | None
     next_after: Draft | None
@@ -493,10 +477,7 @@ class PreviewPage:
 
     @property
     def due_now(self) -> Money:
-        amount = self.due.total
-        for draft in self.arrears:
-            amount += draft.total
-        return amount
+        return due_now(self.due, self.arrears)
 
 
 def preview_page(shown: OptionsPreview, locale: str) -> PreviewPage:
@@ -520,7 +501,7 @@ def preview_page(shown: OptionsPreview, locale: str) -> PreviewPage:
         today=change.today,
         frequency=change.contract_before.frequency,
         due=change.due_now,
-        due_lines=due_lines(change.due_now, situation, locale),
+        due_lines=named_lines(change.due_now, situation, locale),
         arrears=shown.arrears,
         next_before=change.next_before,
         next_after=change.next_after,

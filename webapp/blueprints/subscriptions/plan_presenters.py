@@ -7,18 +7,19 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
+from webapp.blueprints.amounts import NamedLine, due_now, named_lines
 from webapp.domain.catalogue import FeatureOffer, OptionOffer
 from webapp.domain.contract import Frequency, HeldOption, PlanTariff
 from webapp.domain.money import Money, total
 from webapp.domain.plan_change import Reason
-from webapp.domain.pricing import Draft, DraftLine
+from webapp.domain.pricing import Draft
 from webapp.domain.refusals import ContactPartner, OptionsNotOffered, TerminationPending
 from webapp.domain.vat import with_vat
 from webapp.i18n import explain
 from webapp.models.invoices import Invoice
 from webapp.services.contracts import Customer, PendingChange, Situation
 from webapp.services.subscriptions import PlanChoice, PlanPreview
-from webapp.services.wording import line_description, text
+from webapp.services.wording import text
 
 _MONTH = Fraction(1, 12)  # of a year, for comparison only
 
@@ -219,24 +220,6 @@ class SwapRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DueLine:
-    name: str
-    line: DraftLine
-
-    @property
-    def days(self) -> int:
-        return self.line.service.days
-
-    @property
-    def of_days(self) -> int:
-        return self.line.whole.days
-
-    @property
-    def full_price(self) -> Money:
-        return self.line.unit * self.line.quantity
-
-
-@dataclass(frozen=True, slots=True)
 class PreviewPage:
     subscription_id: uuid.UUID
     plan_code: str
@@ -251,7 +234,7 @@ class PreviewPage:
     today: date
     is_now: bool
     due: Draft
-    due_lines: list[DueLine]
+    due_lines: list[NamedLine]
     whole_days: int | None  # when every line counts for the same share: "15 of the 30 days"
     left_days: int | None
     arrears: tuple[Draft, ...]
@@ -270,10 +253,7 @@ class PreviewPage:
     @property
     def due_now(self) -> Money:
         """Everything the confirmation issues, VAT included."""
-        amount = self.due.total
-        for draft in self.arrears:
-            amount += draft.total
-        return amount
+        return due_now(self.due, self.arrears)
 
 
 def preview_page(
@@ -281,8 +261,8 @@ def preview_page(
 ) -> PreviewPage:
     change, situation = preview.change, preview.situation
     before, after = change.contract_before, change.contract_after.on(change.timing.effective_on)
-    due_lines = [DueLine(line_description(line, situation, locale), line) for line in change.due_now.lines]
-    shares = {(line.days, line.of_days) for line in due_lines}
+    due_lines = named_lines(change.due_now, situation, locale)
+    shares = {(each.line.service.days, each.line.whole.days) for each in due_lines}
     left_days, whole_days = shares.pop() if len(shares) == 1 else (None, None)
     term = after.signature.commitment.term_on(max(change.timing.effective_on, change.today))
     return PreviewPage(
