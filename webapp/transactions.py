@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import ParamSpec
 
@@ -57,6 +57,18 @@ def _run_after_commit() -> None:
         except Exception:  # what was committed stands: a mail that fails is sent again later
             log.exception("after the commit, %s failed", getattr(function, "__name__", function))
             db.session.rollback()
+
+
+def sessions_for_a_stream() -> tuple[Callable[[], Session], Callable[[], AbstractContextManager[Session]]]:
+    """A reading session, and `own_transaction`, for an answer still being made once the request's session is closed."""
+    reading, writing = current_app.extensions["portal_reading"], db.engine
+
+    @contextmanager
+    def transaction() -> Iterator[Session]:
+        with Session(writing) as session, session.begin():
+            yield session
+
+    return lambda: Session(reading), transaction
 
 
 @contextmanager

@@ -267,12 +267,30 @@ def qr_of(document: Document) -> bytes | None:
 
 def stored(session: Session, invoice: Invoice, now: datetime) -> InvoiceDocument:
     """The files of an invoice, made now if they never were. Flushes: the door that asks keeps them by committing."""
+    return _find(session, invoice.id) or _keep(session, _made(session, invoice, now))
+
+
+def files(
+    session: Session,
+    invoice: Invoice,
+    now: datetime,
+    transaction: Callable[[], AbstractContextManager[Session]],
+) -> tuple[bytes, bytes]:
+    """The PDF and the UBL for whoever only reads. Made from `session`, then kept in a short `transaction` of their
+    own: no lock is held while they are drawn. They hold nothing that the frozen invoice does not say."""
     found = _find(session, invoice.id)
     if found is not None:
-        return found
+        return found.pdf, found.ubl
+    made = _made(session, invoice, now)
+    with transaction() as writing:
+        kept = _keep(writing, made)
+        return kept.pdf, kept.ubl
+
+
+def _made(session: Session, invoice: Invoice, now: datetime) -> InvoiceDocument:
     document = document_of(session, invoice)
     pdf, xml = make(document)
-    made = InvoiceDocument(
+    return InvoiceDocument(
         invoice_id=invoice.id,
         channel=document.channel,
         state="ready",
@@ -285,11 +303,15 @@ def stored(session: Session, invoice: Invoice, now: datetime) -> InvoiceDocument
         made_at=now,
         retain_until=date(invoice.issued_on.year + 11, 1, 1),
     )
+
+
+def _keep(session: Session, made: InvoiceDocument) -> InvoiceDocument:
+    invoice_id = made.invoice_id
     try:
         with session.begin_nested():
             session.add(made)
     except IntegrityError:  # made meanwhile by somebody else: those are the files
-        other = _find(session, invoice.id)
+        other = _find(session, invoice_id)
         if other is None:
             raise
         return other

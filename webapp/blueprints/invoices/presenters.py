@@ -58,6 +58,11 @@ class InvoiceList:
     next_page: str
     unpaid: Unpaid | None
 
+    @property
+    def months(self) -> list[date]:
+        """One day of each month of a year, for their names."""
+        return [date(2026, month, 1) for month in range(1, 13)]
+
 
 def invoice_list(
     subscription_id: uuid.UUID,

@@ -1,17 +1,23 @@
-"""Factures: the list, filtered by state and year, and one document as a page."""
+"""Factures: the list, filtered by state and year, one document as a page, and the files of both."""
 
 import uuid
+from collections.abc import Iterable
 
-from flask import abort, request
+from flask import Response, abort, request
 from flask.typing import ResponseReturnValue
 
 from webapp import auth, clock, htmx
 from webapp.auth import requires
 from webapp.blueprints.invoices import bp, presenters
 from webapp.domain.access import May
+from webapp.domain.periods import Period
 from webapp.extensions import db
 from webapp.rendering import render
-from webapp.services import invoices
+from webapp.services import accounting, documents, invoices
+from webapp.transactions import own_transaction, sessions_for_a_stream
+
+# A file is for the disk: should a browser show it all the same, nothing in it may run or ask for anything.
+FILE_HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
 
 
 @bp.get("")
@@ -49,6 +55,84 @@ def show(subscription_id: uuid.UUID, number: str) -> ResponseReturnValue:
     if document is None:
         abort(404)
     return render("invoices/show.html", page=presenters.document(subscription_id, document))
+
+
+# ── Files ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@bp.get("/<number>.pdf")
+@requires(May.READ_INVOICES)
+def pdf(subscription_id: uuid.UUID, number: str) -> ResponseReturnValue:
+    return _file(_files(number)[0], "application/pdf", f"{number}.pdf")
+
+
+@bp.get("/<number>.xml")
+@requires(May.READ_INVOICES)
+def ubl(subscription_id: uuid.UUID, number: str) -> ResponseReturnValue:
+    """The Peppol BIS Billing 3.0 document, with its PDF inside."""
+    return _file(_files(number)[1], "application/xml", f"{number}.xml")
+
+
+@bp.get("/export.zip")
+@requires(May.READ_INVOICES)
+def archive(subscription_id: uuid.UUID) -> ResponseReturnValue:
+    """Every PDF and XML of a year or a month, sent while it is made."""
+    session, account_id, period = db.session(), _account_id(), _period()
+    try:
+        ids = accounting.documents_of(session, account_id, period)
+    except accounting.TooManyDocuments as refused:
+        page = render(
+            "invoices/too_many.html",
+            subscription_id=subscription_id,
+            count=refused.count,
+            most=accounting.MOST_FILES,
+        )
+        return page, 422
+    pieces = accounting.archive(*sessions_for_a_stream(), ids, clock.now())
+    return _file(pieces, "application/zip", f"{_export_name(period)}.zip")
+
+
+@bp.get("/export.csv")
+@requires(May.READ_INVOICES)
+def accountant_csv(subscription_id: uuid.UUID) -> ResponseReturnValue:
+    """The rows of a year or a month: docs/accountant-csv.md."""
+    session, account_id, period = db.session(), _account_id(), _period()
+    lines = accounting.rows(
+        session, account_id, period, decimal_point=request.args.get("decimale") == "point"
+    )
+    return _file("".join(lines), "text/csv; charset=utf-8", f"{_export_name(period)}.csv")
+
+
+def _files(number: str) -> tuple[bytes, bytes]:
+    session = db.session()
+    document = invoices.by_number(session, _account_id(), number, clock.today())
+    if document is None:
+        abort(404)
+    return documents.files(session, document.invoice, clock.now(), own_transaction)
+
+
+def _file(content: bytes | str | Iterable[bytes], media_type: str, name: str) -> Response:
+    answer = Response(content, content_type=media_type, headers=FILE_HEADERS)
+    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    return answer
+
+
+def _period() -> Period | None:
+    """`annee` and `mois`; what no calendar has is not found."""
+    asked = request.args.get("annee") or None, request.args.get("mois") or None
+    try:
+        year, month = (int(each) if each else None for each in asked)
+        return accounting.whole(year, month)
+    except ValueError:
+        abort(404)
+
+
+def _export_name(period: Period | None) -> str:
+    """CA-10001-2026-11, CA-10001-2026 or CA-10001."""
+    reference = str(auth.current().account_reference)
+    if period is None:
+        return reference
+    return f"{reference}-{period.start:%Y-%m}" if period.days < 32 else f"{reference}-{period.start:%Y}"
 
 
 def _account_id() -> uuid.UUID:
