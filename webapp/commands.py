@@ -3,10 +3,13 @@
 A command is a door: it reads the clock, calls a service in one transaction, and says what was done.
 """
 
+import json
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,14 +19,15 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from webapp import clock, mailing
+from webapp import clock, filters, mailing
 from webapp.adapters.yaml_file import BrokenFile
 from webapp.domain.access import SYSTEM
 from webapp.domain.catalogue import Change
+from webapp.domain.money import Money
 from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.i18n import Sentence, _, date_text, explain, t
-from webapp.services import announcements, billing, demo, renewals
+from webapp.services import announcements, billing_run, demo, invoicing, printed, renewals
 from webapp.services import catalogue as catalogue_service
 
 A_FILE = click.Path(path_type=Path)
@@ -133,24 +137,100 @@ def demo_logins() -> None:
     "--on", "on_day", type=A_DAY, help="Bill what is due up to this day, included; today by default."
 )
 @click.option("--account", "reference", help="Only this account, by its reference.")
+@click.option(
+    "--dry-run", "is_rehearsal", is_flag=True, help="Work everything out, say the totals, keep nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
 @with_appcontext
-def bill(on_day: datetime | None, reference: str | None) -> None:
-    """Issue every invoice that is due and not issued yet. One account's failure stops no other."""
+def bill(on_day: datetime | None, reference: str | None, is_rehearsal: bool, as_json: bool) -> None:
+    """Issue every invoice that is due and not issued yet. One account's failure stops no other.
+
+    Killed and started again, or started twice, it ends with the same invoices. It refuses to start on documents that
+    do not hold together.
+    """
     on = on_day.date() if on_day else clock.today()
-    with _transaction() as session:
-        due = billing.subscriptions_due(session, on, reference)
-    issued, failed = 0, 0
-    for subscription_id in due:
-        try:
-            with _transaction() as session:
-                issued += len(billing.bill_due(session, subscription_id, on, clock.now()))
-        except click.ClickException as problem:
-            failed += 1
-            click.echo(f"{subscription_id}: {problem.message}", err=True)
-    _say(_("Facturation au %(day)s : %(issued)s documents émis, %(failed)s comptes en échec."),
-         day=date_text(on, _locale()), issued=issued, failed=failed)  # fmt: skip
-    if failed:
+    _ensure_ready()
+    try:
+        with _progress() as moved:
+            report = billing_run.run(
+                partial(_page, keeps=not is_rehearsal),
+                on,
+                clock.now,
+                reference=reference,
+                is_rehearsal=is_rehearsal,
+                moved=moved,
+            )
+    except billing_run.UnknownAccount:
+        raise click.ClickException(
+            _text(_("Aucun compte n’a la référence %(reference)s."), reference=reference)
+        ) from None
+    except invoicing.NoIssuer:
+        raise click.ClickException(
+            _text(_("Aucune société émettrice n’est connue : rien ne peut être facturé."))
+        ) from None
+    except billing_run.InvariantsBroken as broken:
+        for each in broken.found:
+            click.echo(str(each), err=True)
+        raise click.ClickException(
+            _text(
+                _(
+                    "Des documents ne tiennent pas ensemble, voir ci-dessus. Plus rien n’est facturé avant réparation."
+                )
+            )
+        ) from None
+    except SQLAlchemyError as error:
+        detail = str(getattr(error, "orig", error))
+        raise click.ClickException(
+            _text(
+                _(
+                    "La base a refusé : %(detail)s. Ce qui était terminé est gardé ; relancez la même commande."
+                ),
+                detail=detail,
+            )
+        ) from error
+    _tell_run(report, is_rehearsal, as_json)
+    if report.failed:
         raise SystemExit(1)
+
+
+def _tell_run(report: billing_run.Report, is_rehearsal: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report.facts(), ensure_ascii=False))
+        return
+    for failure in report.failures:
+        causes = [printed.explain(problem, _locale()) for problem in failure.facts]
+        causes = causes or [f"{failure.code} {failure.detail}"]
+        click.echo(f"{failure.account} {failure.subscription_id}: {' '.join(causes)}", err=True)
+    if is_rehearsal:
+        _say(_("Répétition, rien n’a été écrit."))
+    _say(_("Facturation au %(day)s : %(issued)s documents émis, %(failed)s comptes en échec."),
+         day=date_text(report.on, _locale()), issued=report.documents, failed=report.failed)  # fmt: skip
+    net, vat, total = (
+        filters.money(Money(cents), _locale())
+        for cents in (report.net_cents, report.vat_cents, report.total_cents)
+    )
+    _say(_("%(net)s HTVA, %(vat)s de TVA, %(total)s TVAC."), net=net, vat=vat, total=total)
+
+
+@contextmanager
+def _page(keeps: bool) -> Iterator[Session]:
+    """One transaction of a long run, on a session of its own: kept at its end, or not at all in a rehearsal."""
+    with Session(db.engine) as session:
+        yield session
+        if keeps:
+            session.commit()
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    with click.progressbar(length=1, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+
+        def moved(done: int, due: int) -> None:
+            bar.length = max(done, due, 1)
+            bar.update(done - bar.pos)
+
+        yield moved
 
 
 @click.command("renew")
@@ -239,10 +319,7 @@ def _tell(change: Change) -> None:
 @contextmanager
 def _transaction() -> Iterator[Session]:
     """The session of the command, committed at the end. Whatever goes wrong, nothing is written and it is said."""
-    if not inspect(db.engine).has_table("plans"):
-        raise click.ClickException(
-            _text(_("La base n’est pas prête. Lancez d’abord : flask --app wsgi db upgrade"))
-        )
+    _ensure_ready()
     try:
         yield db.session()
         db.session.commit()
@@ -259,6 +336,13 @@ def _transaction() -> Iterator[Session]:
         ) from error
     finally:
         db.session.rollback()
+
+
+def _ensure_ready() -> None:
+    if not inspect(db.engine).has_table("plans"):
+        raise click.ClickException(
+            _text(_("La base n’est pas prête. Lancez d’abord : flask --app wsgi db upgrade"))
+        )
 
 
 def _lines(broken: BrokenFile) -> Iterator[str]:

@@ -103,17 +103,15 @@ class BulkRows:
         numbers = select(following).select_from(func.generate_series(1, bindparam("count")))
         return [number for (number,) in self.read(numbers, count=count)]
 
-    def insert(self, table: Table, columns: Sequence[str], rows: Sequence[Plain]) -> None:
+    def insert(self, table: Table, columns: Sequence[str], rows: Iterable[Plain]) -> None:
         if self.is_postgres:
             self._copy(table, columns, rows)
             return
         sql, names, _defaults = _compiled(_insertion(table, tuple(columns)), self.dialect)
         with self._told(sql):
-            self._driver.cursor().executemany(
-                sql, rows if names == list(columns) else _in_order(columns, names, rows)
-            )
+            self._driver.cursor().executemany(sql, _in_order(columns, names, rows))
 
-    def _copy(self, table: Table, columns: Sequence[str], rows: Sequence[Plain]) -> None:
+    def _copy(self, table: Table, columns: Sequence[str], rows: Iterable[Plain]) -> None:
         from psycopg import sql  # an installation on SQLite may not have it
 
         into = sql.SQL("COPY {} ({}) FROM STDIN").format(
@@ -160,11 +158,10 @@ def _binds(columns: Sequence[str]) -> list[str]:
     return [*(f"new_{name}" for name in columns), "key"]
 
 
-def _in_order(given: Sequence[str], wanted: Sequence[str], rows: Sequence[Plain]) -> Sequence[Plain]:
+def _in_order(given: Sequence[str], wanted: Sequence[str], rows: Iterable[Plain]) -> Iterable[Plain]:
     if list(given) == list(wanted):
         return rows
-    pick = itemgetter(*(list(given).index(name) for name in wanted))
-    return [pick(row) for row in rows]
+    return map(itemgetter(*(list(given).index(name) for name in wanted)), rows)
 
 
 @lru_cache

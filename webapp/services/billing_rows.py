@@ -5,10 +5,11 @@ same words, numbers and frozen parties; what is not plain is handed back, for `b
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import count
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Dialect, Select, Table, bindparam, func, or_, select
@@ -93,17 +94,18 @@ class Due(NamedTuple):
     version: int
     language: str
     vat_treatment: str
-    payment_method: str
-    payment_label: str
-    payment_reference: str
     payment_term_days: int
-    buyer: tuple[Any, ...]  # in the order of invoicing.BUYER_FIELDS
+    payment: dict[str, Any]  # as the invoice freezes it
+    buyer: dict[str, Any]
 
 
 class Billed(NamedTuple):
     due: Due
     period: PlainPeriod
     descriptions: list[str]
+
+
+Numbered = tuple[int, int, Billed]  # the key, then the number
 
 
 @dataclass(slots=True)
@@ -160,7 +162,7 @@ class Page:
         wanted = self._ids(ids)
         places = {ident: place for place, ident in enumerate(ids)}
         found = rows.read(core, (3, 4, 5), ids=wanted, on=on)
-        self.due = sorted((Due._make((*row[:16], row[16:])) for row in found), key=lambda due: places[due.id])
+        self.due = sorted(map(_due, found), key=lambda due: places[due.id])
         held = self._ids([due.id for due in self.due])
         statements = _statements(rows.dialect)
         self.changes: dict[str, date] = {}
@@ -184,6 +186,12 @@ class Page:
 
     def _ids(self, ids: Sequence[str]) -> Any:
         return list(ids) if self.rows.is_postgres else json.dumps(list(ids))
+
+
+def _due(row: tuple[Any, ...]) -> Due:
+    method, label, reference = row[13:16]
+    payment = {"method": method, "label": label, "reference": reference}
+    return Due._make((*row[:13], payment, dict(zip(invoicing.BUYER_FIELDS, row[16:], strict=True))))
 
 
 class PlainBilling:
@@ -285,11 +293,13 @@ class PlainBilling:
         )
         session.flush()
         reached("after_numbers")
-        invoices, lines, moved = self._rows(rows, billed, series_id, number, issued_on, now)
-        rows.insert(INVOICES, INVOICE_COLUMNS, invoices)
-        rows.insert(LINES, LINE_COLUMNS, lines)
+        ids = rows.take_ids(INVOICES, len(billed))
+        at = rows.stored(INVOICES.c.created_at, now)
+        numbered = list(zip(ids, count(number), billed, strict=False))
+        rows.insert(INVOICES, INVOICE_COLUMNS, self._invoices(rows, numbered, series_id, issued_on, at))
+        rows.insert(LINES, LINE_COLUMNS, _lines(rows, numbered))
         reached("after_lines")
-        rows.update(SUBSCRIPTIONS, MOVED_COLUMNS, moved)
+        rows.update(SUBSCRIPTIONS, MOVED_COLUMNS, [_moved(rows, each, at) for each in billed])
         periods = [each.period for each in billed]
         return Written(
             len(billed),
@@ -297,47 +307,46 @@ class PlainBilling:
             sum(period.vat_cents for period in periods),
         )
 
-    def _rows(
-        self,
-        rows: BulkRows,
-        billed: Sequence[Billed],
-        series_id: int,
-        number: int,
-        issued_on: date,
-        now: datetime,
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        invoices, lines, moved = [], [], []
+    def _invoices(
+        self, rows: BulkRows, numbered: Iterable[Numbered], series_id: int, issued_on: date, at: Any
+    ) -> Iterator[tuple[Any, ...]]:
         day, year, prefix = rows.day, issued_on.year, invoicing.PREFIXES["invoice"]
-        issued, at = day(issued_on), rows.stored(INVOICES.c.created_at, now)
-        ids = rows.take_ids(INVOICES, len(billed))
-        issuer_id, seller = self.issuer_id, self.seller_json
-        for invoice_id, (due, period, descriptions) in zip(ids, billed, strict=True):
-            rate = rate_for(due.vat_treatment)
-            category, percent = rate.category, rate.percent
+        issued, issuer_id, seller, dumps = day(issued_on), self.issuer_id, self.seller_json, json.dumps
+        for invoice_id, number, (due, period, _descriptions) in numbered:
             start, end = day(period.start), day(period.end)
-            subscription_id = due.id
             net, vat = period.net_cents, period.vat_cents
-            invoices.append((
-                invoice_id, due.account_id, subscription_id, issuer_id, series_id, number,
+            yield (
+                invoice_id, due.account_id, due.id, issuer_id, series_id, number,
                 invoicing.printed_number(prefix, year, number), "invoice", "period", "period", start, issued,
                 day(issued_on + timedelta(days=due.payment_term_days)), start, end, due.currency, due.language,
                 net, vat, net + vat, 0, invoicing.structured_communication(year, "invoice", number), seller,
-                json.dumps(dict(zip(invoicing.BUYER_FIELDS, due.buyer, strict=True))),
-                _breakdown(rate, net, vat),
-                _payment(due.payment_method, due.payment_label, due.payment_reference), at,
-            ))  # fmt: skip
-            charged = zip(period.lines, descriptions, strict=True)
-            for position, ((item, ref, establishment_id, unit, quantity), description) in enumerate(
-                charged, 1
-            ):
-                lines.append((
-                    invoice_id, subscription_id, position, item, _ref(ref) if item == "establishment" else ref,
-                    establishment_id, description, quantity, unit, start, end, start, end, unit * quantity,
-                    percent, category,
-                ))  # fmt: skip
-            moved.append((end, start, day(period.due_on), due.version + 1, at, subscription_id))
-            number += 1
-        return invoices, lines, moved
+                dumps(due.buyer), _breakdown(rate_for(due.vat_treatment), net, vat), dumps(due.payment), at,
+            )  # fmt: skip
+
+
+def _lines(rows: BulkRows, numbered: Iterable[Numbered]) -> Iterator[tuple[Any, ...]]:
+    for invoice_id, _number, (due, period, descriptions) in numbered:
+        rate = rate_for(due.vat_treatment)
+        category, percent = rate.category, rate.percent
+        start, end = rows.day(period.start), rows.day(period.end)
+        charged = zip(period.lines, descriptions, strict=True)
+        for position, ((item, ref, establishment_id, unit, quantity), description) in enumerate(charged, 1):
+            yield (
+                invoice_id, due.id, position, item, _ref(ref) if item == "establishment" else ref, establishment_id,
+                description, quantity, unit, start, end, start, end, unit * quantity, percent, category,
+            )  # fmt: skip
+
+
+def _moved(rows: BulkRows, billed: Billed, at: Any) -> tuple[Any, ...]:
+    due, period, _descriptions = billed
+    return (
+        rows.day(period.end),
+        rows.day(period.start),
+        rows.day(period.due_on),
+        due.version + 1,
+        at,
+        due.id,
+    )
 
 
 def _ref(establishment_id: str) -> str:
@@ -347,11 +356,6 @@ def _ref(establishment_id: str) -> str:
 
 def _breakdown(rate: VatRate, net: int, vat: int) -> str:
     return f'[{{"category": "{rate.category}", "rate": "{rate.percent}", "base_cents": {net}, "vat_cents": {vat}}}]'
-
-
-@lru_cache(maxsize=4096)
-def _payment(method: str, label: str, reference: str) -> str:
-    return json.dumps({"method": method, "label": label, "reference": reference})
 
 
 @lru_cache(maxsize=4)
@@ -377,10 +381,10 @@ def _statements(dialect: Dialect) -> dict[str, Select[Any]]:
             Subscription.version,
             Account.language,
             details.vat_treatment,
+            details.payment_term_days,
             details.payment_method,
             details.payment_label,
             details.payment_reference,
-            details.payment_term_days,
             *(account[name] if name in account else details[name] for name in invoicing.BUYER_FIELDS),
         )
         .join(Account, Account.id == Subscription.account_id)
