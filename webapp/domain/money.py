@@ -87,7 +87,9 @@ def euros(text: str) -> Money:
 
 def total(amounts: Iterable[Money], currency: str = "EUR") -> Money:
     """The sum, zero in `currency` when there is nothing to add."""
-    result = Money(0, currency)
+    cents = 0
     for amount in amounts:
-        result += amount
-    return result
+        if amount.currency != currency:
+            raise CurrencyMismatch(f"{currency} and {amount.currency}")
+        cents += amount.cents
+    return Money(cents, currency)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from webapp.domain.contract import Contract, OptionKind
@@ -63,7 +64,7 @@ class DraftLine:
         return self.service == self.whole
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Draft:
     """A document not yet issued: an invoice, or a credit note when it gives back more than it charges."""
 
@@ -71,19 +72,19 @@ class Draft:
     period: Period
     currency: str = "EUR"
 
-    @property
+    @cached_property
     def net(self) -> Money:
         return total((line.net for line in self.lines), self.currency)
 
-    @property
+    @cached_property
     def vat_groups(self) -> tuple[VatGroup, ...]:
         return vat_groups(((line.vat, line.net) for line in self.lines), self.currency)
 
-    @property
+    @cached_property
     def vat(self) -> Money:
         return total((group.vat for group in self.vat_groups), self.currency)
 
-    @property
+    @cached_property
     def total(self) -> Money:
         return self.net + self.vat
 
