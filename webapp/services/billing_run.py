@@ -33,7 +33,7 @@ from webapp.services.invariants import Broken
 
 PAGE = 2000
 PATIENCE = 12  # times that a page waits for a lock, five seconds each on SQLite
-BREATH = 0.02  # seconds left to other writers after each page, on SQLite where only one may write
+BREATH = 0.01  # seconds left to other writers after each page, on SQLite where only one may write
 LONG_SILENT = timedelta(minutes=10)  # a run without a page for so long is dead
 MOST_FAILURES_TOLD = 100
 TRY_AGAIN = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
@@ -342,10 +342,12 @@ def _bill_one_by_one(
 @contextmanager
 def _savepoint(session: Session) -> Iterator[None]:
     """Undone alone when what is in it fails; left to the whole page when the database itself does."""
+    connection = session.connection()
     savepoint = session.begin_nested()
     try:
         yield
     except (OperationalError, InterfaceError):
+        connection.invalidate()  # a full disk has undone the savepoint already: asking for it would hide the cause
         raise
     except BaseException:
         savepoint.rollback()
