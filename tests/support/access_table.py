@@ -126,6 +126,7 @@ DOORS = (
     Door("GET", "invoices.ubl", ALL_MEMBERS, {"number": "F2026-00000"}, answers=NOT_FOUND),
     Door("GET", "invoices.archive", ALL_MEMBERS),
     Door("GET", "invoices.accountant_csv", ALL_MEMBERS),
+    Door("GET", "invoices.forecast", READERS),
     # Options: everybody who reads the subscription sees them, the owner and administrators change them
     Door("GET", "options.edit", READERS),
     Door("POST", "options.draft", OWNER_AND_ADMINISTRATOR),

@@ -142,11 +142,11 @@ def next_invoice(session: Session, situation: Situation, today: date) -> Draft |
     """The next invoice: the very draft that the billing run will issue. None when the contract ends before it.
 
     What has been billed is read only inside a paid year with an establishment that came or went: only then can a
-    document come before the next period.
+    document come before the next period. It is read as of that day: what today billed is then one line among others.
     """
     billed: list[BilledLine] = []
-    if situation.contract.renewals_to_settle():
-        billed = contracts.billed_lines(session, situation.subscription_id, today, since=today)
+    if renewals := situation.contract.renewals_to_settle():
+        billed = contracts.billed_lines(session, situation.subscription_id, renewals[0], since=today)
     return upcoming(situation.contract, billed, situation.customer.vat)
 
 

@@ -1,7 +1,7 @@
 """What the overview shows, worked out from one reading of the subscription: templates only lay it out."""
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -11,12 +11,12 @@ from webapp.auth import Visit
 from webapp.domain.access import May, is_allowed
 from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, PlanTariff
 from webapp.domain.money import Money, total
-from webapp.domain.periods import Period, boundary
+from webapp.domain.periods import Period
 from webapp.domain.pricing import Draft, LineGroup, grouped
 from webapp.domain.terms import Commitment, Notice, Renewal, Terms
 from webapp.domain.vat import VatGroup, with_vat
-from webapp.i18n import date_text
 from webapp.services.contracts import Customer, Partner, PendingChange, Situation
+from webapp.services.differences import Comparison, comparison, is_calendar_month
 from webapp.services.establishments import CHANGE_ESTABLISHMENTS
 from webapp.services.invoices import BilledPeriod, Glance, Summary, Unpaid
 from webapp.services.options import CHANGE_OPTIONS
@@ -24,7 +24,6 @@ from webapp.services.subscriptions import CHANGE_PLAN
 from webapp.services.wording import group_name, option_name, text, units
 
 ESTABLISHMENTS_SHOWN = 5
-DIFFERENCES_SHOWN = 5
 NAMES_SHOWN = 3
 _MONTH = Fraction(1, 12)  # of a yearly price
 
@@ -104,27 +103,6 @@ class TicketLine:
     is_new: bool
     days: int | None  # of `of_days`, when the line is not for the whole period
     of_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What moves the total. `kind`: plan, establishments, added, removed, included, quantity, price."""
-
-    kind: str
-    amount: Money
-    name: str = ""
-    before: int = 0
-    after: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    since: date  # the day the last invoiced period began
-    month: str  # its name, when it is a calendar month
-    amount: Money  # how much more, negative when less
-    differences: list[Difference]
-    others: int
-    others_amount: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,13 +428,13 @@ def _ticket(
     is_period = period.start == situation.contract.signature.billed_until
     # A month beside a year explains nothing.
     is_comparable = last is not None and is_period and (last.period.days > 60) == (period.days > 60)
-    why = _comparison(situation, draft, last, locale) if last is not None and is_comparable else None
+    why = comparison(situation, draft, last, locale) if last is not None and is_comparable else None
     changed = {(each.kind, each.name) for each in why.differences} if why else set()
     credit = min(available, draft.total) if draft.total.cents > 0 else Money(0, draft.currency)
     return NextInvoice(
         on=period.start,
         period=period,
-        is_whole_month=_is_calendar_month(period),
+        is_whole_month=is_calendar_month(period),
         lines=[_ticket_line(group, situation, changed, locale) for group in grouped(draft.lines)],
         net=draft.net,
         vat_groups=draft.vat_groups,
@@ -469,10 +447,6 @@ def _ticket(
         why=why,
         is_settlement=not is_period,
     )
-
-
-def _is_calendar_month(period: Period) -> bool:
-    return period.start.day == 1 and period.end == boundary(period.start, 1)
 
 
 def _ticket_line(
@@ -495,73 +469,6 @@ def _ticket_line(
         days=None if line.is_whole else line.service.days,
         of_days=line.whole.days,
     )
-
-
-def _comparison(situation: Situation, draft: Draft, last: BilledPeriod, locale: str) -> Comparison:
-    """Why the next invoice is not the last one: both by what they charge, and the difference in words."""
-    zero = Money(0, draft.currency)
-    before = _sums((each.item, each.ref, each.quantity, each.net) for each in last.amounts)
-    after = _sums((line.key.item, line.key.ref, line.quantity, line.net) for line in draft.lines)
-    plan = (
-        [each for key, each in after.items() if key[0] == "plan"],
-        [each for key, each in before.items() if key[0] == "plan"],
-    )
-    kept = situation.contract.on(draft.period.start).options_on(draft.period.start)
-    draft_plan = next((ref for item, ref in after if item == "plan"), situation.contract.plan_code)
-    differences = []
-    moved = total((net for _, net in plan[0]), draft.currency) - total(
-        (net for _, net in plan[1]), draft.currency
-    )
-    if moved:
-        differences.append(Difference("plan", moved, text(situation.plans[draft_plan], locale)))
-    differences += _establishments_moved(situation, before, after, zero)
-    for item, ref in dict.fromkeys([*after, *before]):
-        if item not in ("option", "one_off") or ref not in situation.options:
-            continue
-        (count_before, net_before), (count_after, net_after) = (
-            side.get((item, ref), (0, zero)) for side in (before, after)
-        )
-        if net_after != net_before:
-            name = text(situation.options[ref].names, locale)
-            kind = "added" if not count_before else "removed" if not count_after else "quantity"
-            if count_before == count_after:
-                kind = "price"
-            elif not count_after and any(option.code == ref for option in kept):
-                kind = "included"
-            differences.append(Difference(kind, net_after - net_before, name, count_before, count_after))
-    amount = draft.net - last.net
-    rest = differences[DIFFERENCES_SHOWN:]
-    return Comparison(
-        since=last.period.start,
-        month=date_text(last.period.start, locale, "LLLL") if _is_calendar_month(last.period) else "",
-        amount=amount,
-        differences=differences[:DIFFERENCES_SHOWN],
-        others=len(rest),
-        others_amount=total((each.amount for each in rest), draft.currency),
-    )
-
-
-Sums = dict[tuple[str, str], tuple[int, Money]]
-
-
-def _sums(lines: Iterable[tuple[str, str, int, Money]]) -> Sums:
-    sums: Sums = {}
-    for item, ref, quantity, net in lines:
-        count, amount = sums.get((item, ref), (0, Money(0, net.currency)))
-        sums[item, ref] = (count + quantity, amount + net)
-    return sums
-
-
-def _establishments_moved(situation: Situation, before: Sums, after: Sums, zero: Money) -> list[Difference]:
-    """One by its name; several as a number, and tiers that move as one amount."""
-    old = {ref: net for (item, ref), (_, net) in before.items() if item == "establishment"}
-    new = {ref: net for (item, ref), (_, net) in after.items() if item == "establishment"}
-    amount = total(new.values(), zero.currency) - total(old.values(), zero.currency)
-    if not amount:
-        return []
-    moved = [ref for ref in {**new, **old} if new.get(ref, zero) != old.get(ref, zero)]
-    address = situation.addresses.get(moved[0]) if len(moved) == 1 else None
-    return [Difference("establishments", amount, address.name if address else "", len(old), len(new))]
 
 
 # ── Options and establishments ───────────────────────────────────────────────────────────────────────────────────
