@@ -10,7 +10,7 @@ JOBS ?= 2
 POSTGRES ?= postgresql://postgres@127.0.0.1:5432/test
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres lint types format translate migration lock shots bench browser audit
+.PHONY: help run test test-sqlite test-postgres lint types format translate migration lock shots bench bench-billing kills browser audit
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,9 +78,16 @@ browser: ## Install Chromium from the Debian packages, if absent
 shots: $(VENV)/stamp browser ## Picture every page of the demo into shots/
 	$(BIN)/python -m tests.browser.shots $(ARGS)
 
-bench: $(VENV)/stamp ## Measure the overview page and the documents, each against its floor
+bench: $(VENV)/stamp ## Measure the pages and the documents, each against its floor
 	$(BIN)/python -m bench.overview $(ARGS)
+	$(BIN)/python -m bench.pages
 	$(BIN)/python -m bench.documents
+
+bench-billing: $(VENV)/stamp ## Measure the billing run against a raw insert of the same rows
+	$(BIN)/python -m bench.billing_run $(ARGS)
+
+kills: $(VENV)/stamp ## Kill the billing run at each named point, fifty rounds on each database
+	$(BIN)/python -m bench.kills $(ARGS)
 
 audit: $(VENV)/stamp ## Look for known flaws in the dependencies and in the code
 	@bash .ci/audit $(BIN)

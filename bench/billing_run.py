@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session
 ON = date(2026, 11, 1)
 NOW = datetime(2026, 11, 1, 4, tzinfo=UTC)
 POSTGRES = os.environ.get("TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
-NAME = "portal_bench_billing"
+NAME = f"portal_bench_billing_{os.getpid()}"
 BATCH = 5000
 
 
