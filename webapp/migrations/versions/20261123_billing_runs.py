@@ -48,7 +48,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['run_id'], ['billing_runs.id'], name=op.f('fk_billing_run_failures_run_id')),
     sa.ForeignKeyConstraint(['subscription_id'], ['subscriptions.id'], name=op.f('fk_billing_run_failures_subscription_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_billing_run_failures')),
-    sa.UniqueConstraint('run_id', 'subscription_id', name=op.f('uq_billing_run_failures_run_id'))
+    sa.UniqueConstraint('run_id', 'subscription_id', name=op.f('uq_billing_run_failures_run_id_subscription_id'))
     )
     op.create_index('ix_billing_run_failures_subscription_id', 'billing_run_failures', ['subscription_id'])
 
