@@ -52,6 +52,8 @@ def catalogue(locale: str) -> Catalogue:
                 singles[message.id] = str(message.string)
         elif message.string and all(message.string):
             plurals[message.id[0]] = tuple(message.string)
+            # A sentence counted in one place and said alone in another is one entry of the file.
+            singles.setdefault(message.id[0], message.string[0])
     return Catalogue(singles, plurals, standard_gettext.c2py(source.plural_expr))
 
 
@@ -265,6 +267,10 @@ EXPLANATIONS: dict[str, str] = {
         "L’option « %(option_code)s » est déjà publiée comme %(kind)s. Donnez un autre code à la nouvelle option."
     ),
     "NothingToSave": _("Il n’y a rien à enregistrer : vos choix sont ceux qui sont en vigueur."),
+    "IncompleteDetails": _(
+        "Vos coordonnées de facturation ne permettent pas d’émettre une facture valable. "
+        "Complétez-les, puis recommencez : rien n’a été modifié."
+    ),
     "UnknownOption": _("Cette option n’existe pas ou n’est plus proposée. Rechargez la page."),
     "OptionNotOffered": _("La formule %(plan_code)s ne propose pas %(option_code)s."),
     "OptionAlreadyIncluded": _(

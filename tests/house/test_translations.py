@@ -190,3 +190,10 @@ def test_the_files_are_where_the_package_looks_for_them() -> None:
     assert {path.parent.parent.name for path in Path(FOLDER).glob("*/LC_MESSAGES/messages.po")} == set(
         LANGUAGES
     )
+
+
+def test_a_sentence_counted_in_one_place_and_said_alone_in_another_is_translated_in_both() -> None:
+    assert ngettext("Ajouter un établissement", "Ajouter %(count)s établissements", 1, "nl") == gettext(
+        "Ajouter un établissement", "nl"
+    )
+    assert gettext("Ajouter un établissement", "nl") != "Ajouter un établissement"

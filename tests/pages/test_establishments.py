@@ -218,7 +218,7 @@ def test_a_name_and_an_address_are_corrected(client, session, parc):
 def test_removing_says_what_goes_with_it_and_what_the_next_invoice_becomes(client, session, three):
     as_role(client, session, three)
     page = removal(client, session, three, 2)
-    assert "Réservation en ligne s’arrête avec l’établissement." in page.text("#preview")
+    assert "Réservation en ligne s’arrête avec l’établissement" in page.text("#preview")
     # 79 + 12 + 15 + 24 instead of 79 + 12 + 30 + 48
     assert "130,00 € HTVA" in page.text("#price-summary")
     assert "204,49 €" in page.text("#price-summary")

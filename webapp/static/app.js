@@ -37,6 +37,11 @@
     ctx.busy?.setAttribute("aria-busy", "true");
   });
 
+  // A confirmed form leaves the history: Back must not offer to send it again.
+  on("htmx:after:request", ({ detail: { ctx: { hx, sourceElement } } }) => {
+    if (sourceElement.id === "confirm" && hx.redirect) hx.redirect = location.replace(hx.redirect);
+  });
+
   on("htmx:finally:request", ({ detail: { ctx } }) => ctx.busy?.removeAttribute("aria-busy"));
   on("htmx:error", ({ detail }) => { if (detail.ctx && !detail.ctx.response) problem("offline"); });
   on("htmx:response:error", ({ detail: { ctx } }) => {

@@ -12,7 +12,7 @@ from webapp.blueprints.amounts import NamedLine, due_now, named_lines
 from webapp.blueprints.establishments.forms import WRONG
 from webapp.domain import coverage
 from webapp.domain.catalogue import FeatureOffer, OptionOffer
-from webapp.domain.contract import Contract, Frequency, HeldEstablishment, HeldOption
+from webapp.domain.contract import Contract, Frequency, HeldEstablishment, HeldOption, PlanTariff
 from webapp.domain.money import Money
 from webapp.domain.pricing import Draft
 from webapp.domain.refusals import ContactPartner
@@ -90,7 +90,7 @@ class IndexPage:
     active: int
     included: int
     extra_units: list[tuple[int, Money]]  # how many at which price
-    next_tier: tuple[int, Money] | None  # from which number on it costs less
+    next_tier: tuple[int, Money] | None  # from which number on the price changes
     rows: list[Row]
     columns: list[Column]
     findings: list[Finding]
@@ -148,14 +148,7 @@ def index_page(
         active=len(active),
         included=len(active) - len(charged),
         extra_units=[(charged.count(unit), unit) for unit in sorted(set(charged), key=lambda u: -u.cents)],
-        next_tier=next(
-            (
-                (tier.from_unit, tier.unit)
-                for tier in tariff.tiers
-                if tier.from_unit > max(len(active), 1) + 1
-            ),
-            None,
-        ),
+        next_tier=_next_tier(tariff, len(active)),
         rows=[
             Row(
                 each.id,
@@ -186,6 +179,14 @@ def index_page(
         can_switch=can_switch,
         partner_says=partner_says,
     )
+
+
+def _next_tier(tariff: PlanTariff, active: int) -> tuple[int, Money] | None:
+    """The first number after those in service whose price is another; inside what the plan includes, the first paid."""
+    first_paid = tariff.included_establishments + 1
+    if active < first_paid:
+        return first_paid, tariff.establishment_price(first_paid)
+    return next(((tier.from_unit, tier.unit) for tier in tariff.tiers if tier.from_unit > active), None)
 
 
 def _matches(address: Address, search: str) -> bool:

@@ -71,7 +71,7 @@ class Card:
     least: int
     most: int
     boxes: tuple[Box, ...]
-    draft: str  # "", added, changed, removed
+    draft: str  # "", added, changed, kept, removed
     badge_before: str
     badge_after: str
     ends_on: date | None
@@ -336,6 +336,8 @@ class _Cards:
             return ""
         if not after:
             return "removed"
+        if not before and all(move.kind is MoveKind.KEPT for move in moves):
+            return "kept"
         return "added" if not before else "changed"
 
     def ends_on(self, stands: Sequence[Standing]) -> date | None:
