@@ -28,6 +28,7 @@ POSTGRES = os.environ.get("TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432
 PEPPOL_RULES = os.environ.get("PEPPOL_RULES_FOLDER", "")
 SKIPS_ALLOWED = os.environ.get("ALLOW_SKIPS", "1") != "0"
 BRUSSELS = ZoneInfo("Europe/Brussels")
+SECRET_KEY = "a key for the tests, as long as it must be"
 
 
 # ── The run itself ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,7 +84,7 @@ def settings(instance: Path, engine_url: str) -> Settings:
     return Settings(
         instance=instance,
         database_url=engine_url,
-        secret_key="a key for the tests, as long as it must be",
+        secret_key=SECRET_KEY,
         mail_backend="file",
         mail_folder=instance / "mail",
         base_url="http://localhost",

@@ -8,6 +8,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import assets, auth, clock, commands, errors, extensions, i18n, mailing, rendering, security
+from webapp.adapters.vault import Vault
 from webapp.blueprints import DOORS
 from webapp.config import Settings
 
@@ -19,6 +20,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, instance_path=str(settings.instance), static_folder=None)
     app.config.update(_flask_settings(settings))
     app.extensions["portal_settings"] = settings
+    app.extensions["portal_vault"] = Vault([settings.secret_key, *settings.secret_key_fallbacks])
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies

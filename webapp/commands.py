@@ -27,7 +27,7 @@ from webapp.domain.money import Money
 from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.i18n import Sentence, _, date_text, explain, t
-from webapp.services import announcements, billing_run, demo, invoicing, printed, renewals
+from webapp.services import announcements, billing_run, demo, invoicing, printed, renewals, two_factor
 from webapp.services import catalogue as catalogue_service
 
 A_FILE = click.Path(path_type=Path)
@@ -69,6 +69,7 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(bill)
     app.cli.add_command(renew)
     app.cli.add_command(announce)
+    app.cli.add_command(reseal)
 
 
 @catalogue.command("check")
@@ -231,6 +232,17 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
             bar.update(done - bar.pos)
 
         yield moved
+
+
+@click.command("reseal")
+@with_appcontext
+def reseal() -> None:
+    """Seal the secrets of second factors with the current SECRET_KEY, before a former one leaves SECRET_KEY_FALLBACKS."""
+    with _transaction() as session:
+        done, lost = two_factor.reseal(session, current_app.extensions["portal_vault"])
+    click.echo(f"{done} sealed with the current key, {lost} that no key opens")
+    if lost:
+        raise SystemExit(1)
 
 
 @click.command("renew")

@@ -4,16 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 import pyotp
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.builders import PASSWORD, a_user, an_account
+from tests.conftest import SECRET_KEY
 from tests.support.page import Page
 from tests.support.page_linter import problems
 from tests.support.signing_in import sign_in
 from webapp import clock as business_clock
 from webapp.adapters import passwords
+from webapp.adapters.vault import Vault
 from webapp.models.accounts import RecoveryCode, SecondFactor, User
 
 NOW = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
@@ -43,9 +46,9 @@ def later(seconds: int) -> None:
 
 def code(session: Session) -> str:
     session.rollback()
-    secret = session.scalars(select(SecondFactor.secret)).one()
+    sealed = session.scalars(select(SecondFactor.secret)).one()
     session.rollback()
-    return pyotp.TOTP(secret).at(business_clock.now())
+    return pyotp.TOTP(Vault([SECRET_KEY]).open(sealed)).at(business_clock.now())
 
 
 @pytest.fixture
@@ -92,6 +95,37 @@ def test_a_code_serves_once(client: FlaskClient, session: Session, codes: list[s
     assert "a déjà servi" in page.text("#code-error")
     later(30)
     assert second_step(page, code(session)).status == 200
+
+
+def test_a_copy_of_the_database_does_not_hold_the_secret(session: Session, codes: list[str]) -> None:
+    kept = session.scalars(select(SecondFactor.secret)).one()
+    secret = Vault([SECRET_KEY]).open(kept)
+    assert secret not in kept
+    assert len(secret) == 32
+
+
+def test_a_key_is_replaced_without_asking_anybody_for_a_new_secret(
+    app: Flask, client: FlaskClient, session: Session, codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.extensions, "portal_vault", Vault(["the next key " * 4, SECRET_KEY]))
+    typed = code(session)
+    answer = app.test_cli_runner().invoke(args=["reseal"])
+    assert (answer.exit_code, answer.output.strip()[:1]) == (0, "1")
+    monkeypatch.setitem(
+        app.extensions, "portal_vault", Vault(["the next key " * 4])
+    )  # the former one is gone
+    assert second_step(first_step(client), typed).status == 200
+
+
+def test_when_no_key_opens_the_secret_a_recovery_code_still_signs_in(
+    app: Flask, client: FlaskClient, session: Session, codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = code(session)
+    monkeypatch.setitem(app.extensions, "portal_vault", Vault(["a key of elsewhere " * 3]))
+    assert app.test_cli_runner().invoke(args=["reseal"]).exit_code == 1
+    page = second_step(first_step(client), typed)
+    assert page.status == 422
+    assert second_step(page, codes[0]).status == 200
 
 
 def test_five_wrong_codes_close_the_door_for_a_while(

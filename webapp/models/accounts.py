@@ -196,7 +196,7 @@ class SecondFactor(Base):
     __tablename__ = "second_factors"
 
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    secret: Mapped[str] = mapped_column(String(64))
+    secret: Mapped[str] = mapped_column(String(255))  # sealed by adapters.vault
     created_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     last_counter: Mapped[int] = mapped_column(default=0)  # of the last code taken: none works twice

@@ -1,10 +1,12 @@
 """Two-step sign-in: after the password, a code of an authenticator application (TOTP, RFC 6238) or a recovery code.
 
-A code serves once: the counter of the last one taken is kept, and none at or before it is taken again.
+A code serves once: the counter of the last one taken is kept, and none at or before it is taken again. The secret is
+sealed in the database: `vault` opens it.
 """
 
 import hashlib
 import hmac
+import logging
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from webapp.adapters import passwords
+from webapp.adapters.vault import Unreadable, Vault
 from webapp.domain.access import Actor
 from webapp.domain.refusals import WrongCode, WrongCredentials
 from webapp.models.accounts import RecoveryCode, SecondFactor, User
@@ -26,6 +29,8 @@ DRIFT = (0, -1, 1)  # steps: a phone may be half a minute late or early
 RECOVERY_CODES = 10
 # Without the signs that look alike, so that a code copied by hand is read again.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,35 +70,38 @@ def state_of(session: Session, user_id: uuid.UUID) -> State:
     return State(row.confirmed_at is not None, row.confirmed_at is None, row.confirmed_at, left or 0)
 
 
-def begin(session: Session, user_id: uuid.UUID, now: datetime) -> None:
+def begin(session: Session, user_id: uuid.UUID, now: datetime, vault: Vault) -> None:
     """Draw a secret, which nothing asks for until a first code confirms it. One that is on stays."""
     row = session.get(SecondFactor, user_id, with_for_update=True)
     if row is None:
-        session.add(
-            SecondFactor(user_id=user_id, secret=pyotp.random_base32(), created_at=now, last_counter=0)
-        )
+        sealed = vault.seal(pyotp.random_base32())
+        session.add(SecondFactor(user_id=user_id, secret=sealed, created_at=now, last_counter=0))
     elif row.confirmed_at is None:
-        row.secret, row.created_at = pyotp.random_base32(), now
+        row.secret, row.created_at = vault.seal(pyotp.random_base32()), now
     session.flush()
 
 
-def enrolment(session: Session, user_id: uuid.UUID, brand: str) -> Enrolment | None:
-    """What to show while a secret waits for its first code; None at any other time."""
+def enrolment(session: Session, user_id: uuid.UUID, brand: str, vault: Vault) -> Enrolment | None:
+    """What to show while a secret waits for its first code; None at any other time, or when no key opens it."""
     row = session.get(SecondFactor, user_id)
     if row is None or row.confirmed_at is not None:
         return None
     email = session.get_one(User, user_id).email
-    address = pyotp.TOTP(row.secret).provisioning_uri(name=email, issuer_name=brand)
-    return Enrolment(address, row.secret)
+    secret = _opened(row, vault)
+    if secret is None:
+        return None
+    return Enrolment(pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=brand), secret)
 
 
-def confirm(session: Session, user_id: uuid.UUID, code: str, *, actor: Actor, now: datetime) -> list[str]:
+def confirm(
+    session: Session, user_id: uuid.UUID, code: str, *, vault: Vault, actor: Actor, now: datetime
+) -> list[str]:
     """The first code proves that the application has the secret: from now on one is asked at sign-in.
 
     Returns the recovery codes, never to be seen again. Raises WrongCode.
     """
     row = session.get(SecondFactor, user_id, with_for_update=True)
-    counter = _counter(row, code, now) if row is not None and row.confirmed_at is None else None
+    counter = _counter(row, code, vault, now) if row is not None and row.confirmed_at is None else None
     if row is None or counter is None:
         raise WrongCode()
     row.confirmed_at, row.last_counter = now, counter
@@ -101,15 +109,18 @@ def confirm(session: Session, user_id: uuid.UUID, code: str, *, actor: Actor, no
     return _draw_recovery_codes(session, user_id)
 
 
-def check(session: Session, user_id: uuid.UUID, code: str, now: datetime) -> None:
+def check(session: Session, user_id: uuid.UUID, code: str, vault: Vault, now: datetime) -> None:
     """Take a code, or a recovery code, which serves no more. Raises WrongCode, and TooManyAttempts past 5 wrong ones
     in 15 minutes; the caller keeps the transaction, so that the failure counts."""
     key = f"code:{user_id}"
     row = session.get(SecondFactor, user_id, with_for_update=True)
     people.refuse_when_full(session, key, people.FAILURES_PER_ADDRESS, now)
-    counter = _counter(row, code, now) if row is not None and row.confirmed_at is not None else None
+    counter = _counter(row, code, vault, now) if row is not None and row.confirmed_at is not None else None
     if row is not None and counter is not None:
-        row.last_counter = counter
+        row.last_counter, row.secret = (
+            counter,
+            vault.renew(row.secret),
+        )  # a former key goes out of use with time
     elif not _use_recovery_code(session, user_id, code, now):
         people.count(session, key, now)
         raise WrongCode()
@@ -143,10 +154,34 @@ def _check_password(session: Session, user_id: uuid.UUID, password: str, now: da
         raise WrongCredentials(attempts_left=left)
 
 
-def _counter(row: SecondFactor, code: str, now: datetime) -> int | None:
+def reseal(session: Session, vault: Vault) -> tuple[int, int]:
+    """Seal every secret with the current key, so that the former ones can go. Answers how many, and how many no key opens."""
+    done = lost = 0
+    for row in session.scalars(select(SecondFactor).order_by(SecondFactor.user_id).with_for_update()):
+        try:
+            row.secret = vault.renew(row.secret)
+            done += 1
+        except Unreadable:
+            lost += 1
+    session.flush()
+    return done, lost
+
+
+def _opened(row: SecondFactor, vault: Vault) -> str | None:
+    """None when no key opens it: the recovery codes still serve, and the operator reads it in the log."""
+    try:
+        return vault.open(row.secret)
+    except Unreadable:
+        log.error("the second factor of %s cannot be read: is a former SECRET_KEY missing?", row.user_id)
+        return None
+
+
+def _counter(row: SecondFactor, code: str, vault: Vault, now: datetime) -> int | None:
     """The step whose code this is, if it comes after the last one taken."""
-    typed = code.replace(" ", "")
-    totp, present = pyotp.TOTP(row.secret), int(now.timestamp()) // STEP_SECONDS
+    typed, secret = code.replace(" ", ""), _opened(row, vault)
+    if secret is None:
+        return None
+    totp, present = pyotp.TOTP(secret), int(now.timestamp()) // STEP_SECONDS
     for drift in DRIFT:
         if present + drift > row.last_counter and hmac.compare_digest(
             totp.generate_otp(present + drift).encode(), typed.encode()

@@ -2,13 +2,14 @@
 
 from textwrap import wrap
 
-from flask import flash, make_response, redirect, request, url_for
+from flask import current_app, flash, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Length
 
 from webapp import auth, clock, operator
+from webapp.adapters.vault import Vault
 from webapp.auth import requires
 from webapp.blueprints.account import bp
 from webapp.blueprints.account.arriving import half_way, next_page, welcome
@@ -60,7 +61,7 @@ def check_code() -> ResponseReturnValue:
         return redirect(url_for(".login", next=request.args.get("next")), 303)
     if form.validate_on_submit():
         try:
-            two_factor.check(db.session(), user_id, form.code.data, clock.now())
+            two_factor.check(db.session(), user_id, form.code.data, _vault(), clock.now())
             user = db.session().get_one(User, user_id)
             if user.disabled_at is not None:
                 return redirect(url_for(".login"), 303)
@@ -93,7 +94,7 @@ def two_factor_page() -> ResponseReturnValue:
 @requires(May.SIGNED_IN)
 @commits
 def begin_two_factor() -> ResponseReturnValue:
-    two_factor.begin(db.session(), auth.current().user_id, clock.now())
+    two_factor.begin(db.session(), auth.current().user_id, clock.now(), _vault())
     return redirect(url_for(".two_factor"), 303)
 
 
@@ -105,7 +106,12 @@ def confirm_two_factor() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             codes = two_factor.confirm(
-                db.session(), here.user_id, form.code.data, actor=here.actor, now=clock.now()
+                db.session(),
+                here.user_id,
+                form.code.data,
+                vault=_vault(),
+                actor=here.actor,
+                now=clock.now(),
             )
             return _codes(codes)
         except WrongCode as refusal:
@@ -151,7 +157,7 @@ def remove_two_factor() -> ResponseReturnValue:
 
 def _page(code_form: CodeForm | None = None, password_form: PasswordForm | None = None) -> str:
     user_id = auth.current().user_id
-    found = two_factor.enrolment(db.session(), user_id, operator.current().brand)
+    found = two_factor.enrolment(db.session(), user_id, operator.current().brand, _vault())
     return render(
         "account/two_factor.html",
         state=two_factor.state_of(db.session(), user_id),
@@ -160,6 +166,11 @@ def _page(code_form: CodeForm | None = None, password_form: PasswordForm | None 
         code_form=code_form or CodeForm(formdata=None),
         password_form=password_form or PasswordForm(formdata=None),
     )
+
+
+def _vault() -> Vault:
+    vault: Vault = current_app.extensions["portal_vault"]
+    return vault
 
 
 def _codes(codes: list[str]) -> ResponseReturnValue:
