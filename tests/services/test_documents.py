@@ -307,14 +307,14 @@ def test_a_consumer_is_never_queued_for_peppol(session):
 
 
 def test_a_draft_with_wrong_details_tells_each_field_before_any_number_is_drawn(session):
-    invoice = an_invoice(session, vat_number="BE0876543271")
+    invoice = an_invoice(session)
     situation = contracts.load(session, invoice.subscription_id)
     draft = period_draft(situation.contract, situation.customer.vat)
     assert draft is not None
     proposed = documents.before_issue(
         draft,
         seller=invoice.seller,
-        buyer=invoice.buyer | {"street": ""},
+        buyer=invoice.buyer | {"street": "", "vat_number": "BE0876543271"},
         payment=invoice.payment,
         language="fr",
         issued_on=date(2026, 12, 1),

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tests.builders import CLAIRE, a_reseller, a_subscription, noon
-from webapp.domain.refusals import ChangeAlreadyDone, ContactPartner, PlanNotForSale, StalePreview
+from webapp.domain.refusals import ChangeAlreadyDone, ContactPartner, IncompleteDetails, PlanNotForSale, StalePreview
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Series
 from webapp.models.records import AuditEntry
 from webapp.models.subscriptions import ScheduledChange, Subscription
@@ -204,3 +204,15 @@ def test_going_annual_and_back_the_same_day_restores_the_month(session):
     restored = session.get(Subscription, signed.id)
     assert (restored.billed_until, restored.anchor_on) == (date(2026, 12, 1), date(2026, 3, 1))
     assert total_billed(session, signed.account_id) == before
+
+
+def test_details_that_cannot_make_a_valid_invoice_refuse_before_a_number_is_drawn(session):
+    """B4: complete by our own checks before it may be issued."""
+    signed = a_subscription(session, billed_through=TODAY)
+    signed.account.billing_details.city = ""
+    session.flush()
+    numbers = session.scalar(select(Series.last_number))
+    with pytest.raises(IncompleteDetails) as refused:
+        confirm(session, signed.id, "premium")
+    assert refused.value.fields == ("buyer.city",)
+    assert session.scalar(select(Series.last_number)) == numbers

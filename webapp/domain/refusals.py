@@ -278,3 +278,10 @@ class UndoCosts(Refusal):
     """Undoing would charge something, so it goes through a preview: for an option, by choosing it again (P1)."""
 
     due: Money
+
+
+@dataclass(eq=False)
+class IncompleteDetails(Refusal):
+    """The billing details cannot give a valid document (B4). `fields` are such as buyer.vat_number."""
+
+    fields: tuple[str, ...]

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.money import Money
 from webapp.domain.pricing import Draft, DraftLine
+from webapp.domain.refusals import IncompleteDetails
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Issuer, Payment, Series
+from webapp.services import documents
 from webapp.services.contracts import Customer, Situation
 from webapp.services.wording import line_description
 
@@ -75,6 +77,7 @@ def issue(
     if not draft.lines:
         raise ValueError("a document needs a line")
     issuer = the_issuer(session)
+    _ensure_complete(issuer, situation)
     kind = "credit_note" if draft.is_credit_note else "invoice"
     series_id, series_number, issued_on = draw_number(session, issuer.id, PREFIXES[kind], today)
     customer = situation.customer
@@ -104,11 +107,7 @@ def issue(
         seller=frozen_seller(issuer),
         buyer=_buyer(customer),
         vat_breakdown=_vat_breakdown(draft),
-        payment={
-            "method": customer.payment_method,
-            "label": customer.payment_label,
-            "reference": customer.payment_reference,
-        },
+        payment=_payment(customer),
         created_at=now,
     )
     session.add(invoice)
@@ -135,6 +134,28 @@ def the_issuer(session: Session) -> Issuer:
 
 def printed_number(prefix: str, year: int, number: int) -> str:
     return f"{prefix}{year}-{number:05d}"
+
+
+def _ensure_complete(issuer: Issuer, situation: Situation) -> None:
+    """Refuse details that cannot give a valid document, before a number is drawn (B4). Raises IncompleteDetails."""
+    seller = frozen_seller(issuer)
+    wrong = documents.account_problems(
+        seller=documents.party(seller),
+        seller_details=seller,
+        buyer=_buyer(situation.customer),
+        payment=_payment(situation.customer),
+        rate=situation.customer.vat,
+    )
+    if wrong:
+        raise IncompleteDetails(tuple(f"{each.subject}.{each.field}" for each in wrong))
+
+
+def _payment(customer: Customer) -> dict[str, str]:
+    return {
+        "method": customer.payment_method,
+        "label": customer.payment_label,
+        "reference": customer.payment_reference,
+    }
 
 
 def draw_number(
