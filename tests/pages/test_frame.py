@@ -36,7 +36,7 @@ def signed_in(client: FlaskClient, session: Session) -> FlaskClient:
 
 def test_the_foot_names_the_seller_and_its_vat_number(signed_in: FlaskClient) -> None:
     page = Page.get(signed_in, "/compte/preferences")
-    assert page.text("main > footer") == "CentralApp SA, BE 0765.432.192"
+    assert page.text("main > footer") == "CentralApp SA, BE 0765.432.146"
     assert page.title.endswith("– CentralApp")
 
 
@@ -85,8 +85,18 @@ def test_signing_out_is_a_form_in_the_account_menu(signed_in: FlaskClient) -> No
     ("role", "missing"),
     [
         (Role.OWNER, set()),
-        (Role.VIEWER, set()),
-        (Role.ACCOUNTANT, {"subscriptions.overview", "options.edit", "establishments.index"}),
+        (Role.VIEWER, {"personal_data.index"}),
+        (
+            Role.ACCOUNTANT,
+            {
+                "subscriptions.overview",
+                "options.edit",
+                "establishments.index",
+                "users.index",
+                "history.index",
+                "personal_data.index",
+            },
+        ),
     ],
 )
 def test_the_menu_offers_what_is_built_and_what_the_role_may_open(
