@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from webapp.adapters.establishments_csv import BrokenCsv
-from webapp.blueprints.amounts import NamedLine, due_now, named_lines
+from webapp.amounts import NamedLine, due_now, named_lines
 from webapp.blueprints.establishments.forms import WRONG
 from webapp.domain import coverage
 from webapp.domain.catalogue import FeatureOffer, OptionOffer

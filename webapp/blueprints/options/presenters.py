@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from webapp.blueprints.amounts import NamedLine, due_now, named_lines
+from webapp.amounts import NamedLine, due_now, named_lines
 from webapp.blueprints.options.forms import Choice, Control, drawn_text, saved_text, write
 from webapp.domain.catalogue import OptionOffer, PlanOffer
 from webapp.domain.contract import Contract, Frequency, HeldOption, OptionKind

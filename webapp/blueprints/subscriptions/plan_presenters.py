@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-from webapp.blueprints.amounts import NamedLine, due_now, named_lines
+from webapp.amounts import NamedLine, due_now, named_lines
 from webapp.domain.catalogue import FeatureOffer, OptionOffer
 from webapp.domain.contract import Frequency, HeldOption, PlanTariff
 from webapp.domain.money import Money, total
