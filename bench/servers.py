@@ -1,16 +1,19 @@
 """Servers to measure, and wrk to measure them with: the same gunicorn, the same number of workers, kept alive."""
 
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.error import URLError
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 
@@ -24,6 +27,14 @@ class Load:
     errors: int
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is posted instead of a plain GET."""
+
+    fields: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -35,7 +46,9 @@ def serving(app: str, environment: Mapping[str, str] | None = None, workers: int
     """The address of a gunicorn that serves `app` until the end of the block."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", "python:bench.quiet", "--workers", str(workers)]
-    server = subprocess.Popen([*command, "--bind", f"127.0.0.1:{port}", app], env=os.environ | (environment or {}))
+    server = subprocess.Popen(
+        [*command, "--bind", f"127.0.0.1:{port}", app], env=os.environ | (environment or {})
+    )
     try:
         _wait_for(f"http://127.0.0.1:{port}/")
         yield f"http://127.0.0.1:{port}"
@@ -45,7 +58,7 @@ def serving(app: str, environment: Mapping[str, str] | None = None, workers: int
 
 
 def _wait_for(address: str) -> None:
-    for _attempt in range(100):
+    for _attempt in range(600):
         try:
             urlopen(address, timeout=2).close()
             return
@@ -56,17 +69,26 @@ def _wait_for(address: str) -> None:
     raise SystemExit(f"{address} does not answer")
 
 
-def measure(address: str, clients: int, seconds: int, cookie: str = "") -> Load:
-    """wrk on one address. Answers other than 2xx count as errors."""
+def measure(address: str, clients: int, seconds: int, cookie: str = "", form: Form | None = None) -> Load:
+    """wrk on one address, a GET or the POST of `form`. Answers other than 2xx count as errors."""
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: `make bench` installs it from the Debian packages")
     command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "-H", "Accept-Language: fr"]
     if cookie:
         command += ["-H", f"Cookie: {cookie}"]
-    said = subprocess.run([*command, address], capture_output=True, text=True, check=True).stdout
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if form is not None:
+            script.write(f'wrk.method = "POST"\nwrk.body = {json.dumps(urlencode(form.fields))}\n')
+            headers = {"Content-Type": "application/x-www-form-urlencoded", **form.headers}
+            script.writelines(
+                f"wrk.headers[{json.dumps(name)}] = {json.dumps(each)}\n" for name, each in headers.items()
+            )
+            script.flush()
+            command += ["-s", script.name]
+        said = subprocess.run([*command, address], capture_output=True, text=True, check=True).stdout
     return Load(
-        p50=_milliseconds(said, r"50%\s+(\S+)"),
-        p99=_milliseconds(said, r"99%\s+(\S+)"),
+        p50=_milliseconds(said, r"\n +50%\s+(\S+)"),
+        p99=_milliseconds(said, r"\n +99%\s+(\S+)"),
         per_second=float(_found(said, r"Requests/sec:\s+(\S+)")),
         errors=int(_found(said, r"Non-2xx or 3xx responses: (\d+)", "0")),
     )
