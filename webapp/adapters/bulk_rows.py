@@ -47,6 +47,10 @@ class IsoDays(dict[date, str]):
         return text
 
 
+# On SQLite: a checkpoint after many pages, not at each commit, and no map of the file, which counts as memory.
+FOR_BULK = ("PRAGMA wal_autocheckpoint = 20000", "PRAGMA mmap_size = 0")
+
+
 class BulkRows:
     """The rows of one transaction. Works on the connection of a session that has begun."""
 
@@ -57,6 +61,12 @@ class BulkRows:
         self.dialect = connection.dialect
         self.is_postgres = connection.dialect.name == "postgresql"
         self._driver: Any = connection.connection.dbapi_connection
+
+    def widen(self) -> None:
+        """Prepare this connection for much writing; it stays so until it is closed."""
+        if not self.is_postgres:
+            for pragma in FOR_BULK:
+                self._driver.execute(pragma)
 
     # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -207,6 +207,7 @@ def _pass(
         try:
             with transaction() as session:
                 rows = BulkRows(session.connection())
+                rows.widen()
                 keys = _next_keys(rows, plain.on, account_id, report.run_id, after, page_size)
                 if not keys:
                     return is_complete
