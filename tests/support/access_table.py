@@ -153,6 +153,8 @@ DOORS = (
     Door("GET", "staff.quotation_list", STAFF),
     Door("GET", "staff.quotation", STAFF, {"quotation_id": 0}, answers=NOT_FOUND),
     Door("POST", "staff.answer_quotation", STAFF, {"quotation_id": 0}, answers=NOT_FOUND | {422}),
+    Door("GET", "staff.credit", STAFF, {"number": "F2026-00000"}, answers=NOT_FOUND),
+    Door("POST", "staff.confirm_credit", STAFF, {"number": "F2026-00000"}, answers=NOT_FOUND),
     # Establishments: everybody who reads the subscription sees them; one that does not exist is not found
     Door("GET", "establishments.index", READERS),
     Door("POST", "establishments.preview_services", OWNER_AND_ADMINISTRATOR),

@@ -158,7 +158,7 @@ def _target(wanted: Sequence[Charge], mornings: Sequence[BilledLine], on: date, 
     covered = [
         _Covered(line, line.quantity_covered_this_morning(on))
         for line in mornings
-        if line.quantity_covered_this_morning(on) > 0 and line.left_this_morning.cents > 0
+        if line.quantity_covered_this_morning(on) > 0  # served even if its money was given back as a gesture
     ]
     charges: list[DraftLine] = []
     for charge in wanted:

@@ -40,6 +40,7 @@ from webapp.models.subscriptions import ScheduledChange as ScheduledChangeRow
 
 Texts = Mapping[str, Any]
 RUN_REASONS = ("period", "anniversary")
+AMOUNT_ONLY = "correction"  # the reason of documents that give money back and change nothing of what is served
 
 
 class SubscriptionNotFound(LookupError):
@@ -319,7 +320,8 @@ def billed_lines(session: Session, subscription_id: uuid.UUID, today: date, sinc
     corrections: dict[int, list[Correction]] = {}
     for row in rows:
         if row.root_id is not None:
-            net, service = Money(row.net_cents, row.currency), Period(row.period_start, row.period_end)
+            net = Money(row.net_cents, row.currency)
+            service = None if row.reason == AMOUNT_ONLY else Period(row.period_start, row.period_end)
             corrections.setdefault(row.root_id, []).append(
                 Correction(net, service, row.quantity, _is_of_today(row, today))
             )
@@ -342,7 +344,7 @@ def billed_lines(session: Session, subscription_id: uuid.UUID, today: date, sinc
 
 
 def _is_of_today(row: AnyRow, today: date) -> bool:
-    return bool(row.issued_on == today and row.reason not in RUN_REASONS)
+    return bool(row.issued_on == today and row.reason not in (*RUN_REASONS, AMOUNT_ONLY))
 
 
 def _pending(session: Session, subscription_id: uuid.UUID) -> tuple[PendingChange, ...]:

@@ -250,6 +250,15 @@ def _billing(entry: AuditEntry, reader: Reader) -> str:
     )
 
 
+def _credited(entry: AuditEntry, reader: Reader) -> str:
+    return reader.words(
+        _("Note de crédit %(document)s sur la facture %(subject)s (motif : %(reason)s)."),
+        document=entry.after.get("document") or "",
+        subject=entry.subject,
+        reason=entry.after.get("reason") or "",
+    )
+
+
 def _renewed(entry: AuditEntry, reader: Reader) -> str:
     if entry.after.get("until"):
         return reader.words(
@@ -299,6 +308,7 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "establishment.edited": (PLACES, _("Coordonnées de l’établissement %(subject)s corrigées.")),
     "establishment.brought_back": (PLACES, _("Établissement %(subject)s remis en service le jour même.")),
     "billing_details.changed": (BILLING, _billing),
+    "invoice.credited": (BILLING, _credited),
     "accountant_email.check_sent": (
         BILLING,
         _("Lien de confirmation envoyé à l’adresse du comptable : %(subject)s."),

@@ -2,9 +2,11 @@
 
 import re
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
-from wtforms import DateField, DecimalField, TextAreaField
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
+from wtforms import DateField, DecimalField, HiddenField, RadioField, SelectMultipleField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
 
 from webapp.domain.money import Money
 from webapp.forms import PortalForm
@@ -41,6 +43,42 @@ class AnswerForm(PortalForm):
         _("Ce que vous proposez"),
         [DataRequired(_("Décrivez ce que vous proposez.")), Length(max=4000)],
         description=_("Le client lira ce texte avec le prix."),
+    )
+
+
+class CreditForm(PortalForm):
+    """What to credit of an invoice: shown with GET, so it has no token of its own."""
+
+    scope = RadioField(
+        _("Que créditer ?"),
+        [InputRequired(_("Choisissez ce qui est à créditer."))],
+        choices=[
+            SelectChoice("full", _("Tout ce qui reste de la facture")),
+            SelectChoice("lines", _("Les lignes cochées, en entier")),
+            SelectChoice("amount", _("Un montant, réparti sur les lignes cochées ou sur toutes")),
+        ],
+        default="full",
+    )
+    lines = SelectMultipleField(_("Lignes"), coerce=int, choices=[], validate_choice=False)
+    amount = AmountField(_("Montant, HTVA"), [Optional(), *_AMOUNT[1:]])
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        is_valid = bool(super().validate(extra_validators))
+        if is_valid and self.scope.data == "amount" and self.amount.data is None:
+            self.amount.errors = [_("Indiquez un montant.")]
+            return False
+        return is_valid
+
+
+class ConfirmCreditForm(PortalForm):
+    """A confirmation: the key that makes it happen once, the fingerprint of what was shown, and why."""
+
+    idempotency_key = HiddenField(validators=[InputRequired(), Regexp(r"^[0-9a-f]{32}$")])
+    preview = HiddenField(validators=[InputRequired(), Length(max=64)])
+    reason = TextAreaField(
+        _("Motif"),
+        [DataRequired(_("Écrivez le motif : il est gardé avec la note de crédit.")), Length(max=500)],
+        description=_("Le client le lit dans son historique."),
     )
 
 
