@@ -67,7 +67,9 @@ def run_flask(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def start_server(folder: Path, seeded: Path | None = None) -> tuple[Server, subprocess.Popen[bytes]]:
+def start_server(
+    folder: Path, seeded: Path | None = None, today: str = CLOCK
+) -> tuple[Server, subprocess.Popen[bytes]]:
     """Migrate and seed a new database in `folder`, or copy one that is, then serve it as `make run` does."""
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
@@ -75,7 +77,7 @@ def start_server(folder: Path, seeded: Path | None = None) -> tuple[Server, subp
     address = f"http://127.0.0.1:{port}"
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {
         "PORTAL_INSTANCE": str(folder),
-        "PORTAL_CLOCK": CLOCK,
+        "PORTAL_CLOCK": today,
         "PORTAL_BASE_URL": address,
         "MAIL_BACKEND": "file",
         "MAIL_FOLDER": str(folder / "mail"),
@@ -132,8 +134,14 @@ def own_server(tmp_path: Path, seeded: Path) -> Iterator[Server]:
     yield from _serving(tmp_path, seeded)
 
 
-def _serving(folder: Path, seeded: Path) -> Iterator[Server]:
-    server, process = start_server(folder, seeded)
+@pytest.fixture
+def late_server(tmp_path: Path, seeded: Path) -> Iterator[Server]:
+    """The same on 2 January 2027, the day after the brasserie's last day to give notice."""
+    yield from _serving(tmp_path, seeded, "2027-01-02")
+
+
+def _serving(folder: Path, seeded: Path, today: str = CLOCK) -> Iterator[Server]:
+    server, process = start_server(folder, seeded, today)
     yield server
     process.terminate()
     process.wait(timeout=20)
