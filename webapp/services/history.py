@@ -309,6 +309,7 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "establishment.brought_back": (PLACES, _("Établissement %(subject)s remis en service le jour même.")),
     "billing_details.changed": (BILLING, _billing),
     "invoice.credited": (BILLING, _credited),
+    "invoice.mailed": (BILLING, _("%(subject)s envoyée par e-mail.")),
     "accountant_email.check_sent": (
         BILLING,
         _("Lien de confirmation envoyé à l’adresse du comptable : %(subject)s."),

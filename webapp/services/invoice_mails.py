@@ -1,0 +1,68 @@
+"""Each new document by mail, its PDF attached, to the addresses for invoices and to the accountant's (B6).
+
+The audit trail says what has left: a document is mailed once, whoever runs the command and however often.
+"""
+
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from webapp.adapters.mail import Attachment
+from webapp.domain.access import SYSTEM
+from webapp.domain.money import Money
+from webapp.models.accounts import Account, BillingDetails
+from webapp.models.invoices import Invoice
+from webapp.models.records import AuditEntry
+from webapp.services import audit, documents, outbox
+
+NEW_FOR = timedelta(days=14)  # older documents are history: nobody is sent them because the command is new
+_MAILED = exists().where(
+    AuditEntry.account_id == Invoice.account_id,
+    AuditEntry.action == "invoice.mailed",
+    AuditEntry.subject == Invoice.number,
+)
+
+
+def waiting(session: Session, today: date, after: int = 0, limit: int = 100) -> list[int]:
+    """The ids of the new documents that were not mailed yet, oldest first, those `after` an id."""
+    statement = select(Invoice.id).where(Invoice.id > after, Invoice.issued_on >= today - NEW_FOR, ~_MAILED)
+    return list(session.scalars(statement.order_by(Invoice.id).limit(limit)))
+
+
+def mail(session: Session, invoice_id: int, now: datetime) -> int:
+    """Queue the mails of one document and note it; 0 when somebody just did. Flushes.
+
+    An accountant's address is used only once its reader has confirmed it.
+    """
+    statement = select(Invoice).where(Invoice.id == invoice_id, ~_MAILED).with_for_update(of=Invoice)
+    invoice = session.scalars(statement).one_or_none()
+    if invoice is None:
+        return 0
+    details = session.get_one(BillingDetails, invoice.account_id)
+    account = session.get_one(Account, invoice.account_id)
+    everybody = [details.invoice_email, *details.other_invoice_emails, details.accountant_email]
+    recipients = list(dict.fromkeys(each for each in everybody if each))
+    pdf = Attachment(f"{invoice.number}.pdf", "application/pdf", documents.pdf_of(session, invoice, now))
+    for recipient in recipients:
+        outbox.queue(
+            session,
+            "invoice_issued",
+            recipient=recipient,
+            language=invoice.language,
+            account_id=invoice.account_id,
+            now=now,
+            attachments=[pdf],
+            account=account.name,
+            number=invoice.number,
+            is_credit_note=invoice.kind == "credit_note",
+            total=abs(Money(invoice.total_cents, invoice.currency)),
+            left=Money(invoice.total_cents - invoice.paid_cents, invoice.currency),
+            due_on=invoice.due_on,
+            is_by_transfer=invoice.payment.get("method") == "transfer",
+        )
+    audit.record(
+        session, SYSTEM, invoice.account_id, "invoice.mailed", invoice.number, {}, {"to": recipients}, now
+    )
+    session.flush()
+    return len(recipients)
