@@ -218,7 +218,7 @@ class FormTranslations:
 # A placeholder is the name of a fact: dates are written out, codes become the names of the catalogue.
 EXPLANATIONS: dict[str, str] = {
     "SubscriptionEnded": _(
-        "Cet abonnement a pris fin le %(ended_on)s. Vos factures restent disponibles, mais plus rien ne peut être modifié."
+        "Cet abonnement est terminé depuis le %(ended_on)s. Vos factures restent disponibles, mais plus rien ne peut être modifié."
     ),
     "SamePlan": _("C’est déjà votre formule, avec la même fréquence de facturation."),
     "PlanNotForSale": _(

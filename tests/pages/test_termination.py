@@ -15,8 +15,8 @@ from tests.conftest import Clock
 from tests.support.page import Page
 from tests.support.signing_in import sign_in
 from webapp.domain.access import Role
-from webapp.models.records import OutboxMessage
-from webapp.models.subscriptions import ScheduledChange, Subscription
+from webapp.models.records import AuditEntry, OutboxMessage
+from webapp.models.subscriptions import Establishment, ScheduledChange, Subscription
 
 TODAY = date(2026, 11, 16)
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -274,6 +274,60 @@ def test_the_day_after_the_end_the_contract_is_read_only(client, session, over):
     assert refused.status == 422
     assert "plus rien ne peut être modifié" in refused.text("#termination")
     assert Page.get(client, at(over, "formules/premium/apercu")).status == 422
+
+
+# What a tab left open would send: an address of each door, and fields that its form takes.
+REFUSED_AFTER_THE_END = [
+    ("options", {"emails-quantity": "2", "preview": "0" * 64}),
+    ("etablissements/ajouter", {"name": "Café", "street": "Rue Haute 9", "postcode": "1000", "city": "Bruxelles"}),
+    ("etablissements/{place}/modifier", {"name": "Café", "street": "Rue 9", "postcode": "1000", "city": "Bruxelles"}),
+    ("etablissements/{place}/retirer", {"preview": "0" * 64}),
+    ("options/concierge/devis", {"description": "Tenir notre site à jour chaque semaine"}),
+    ("formules/premium/confirmer", {"preview": "0" * 64}),
+    ("resilier/confirmer", {"preview": "0" * 64, "understood": "1"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "fields"), REFUSED_AFTER_THE_END)
+def test_after_the_end_every_form_is_refused_in_words(client, session, over, path, fields):
+    page = Page.get(client, at(over, "engagement"))
+    before = session.scalar(select(func.count()).select_from(AuditEntry))
+    place = session.scalars(
+        select(Establishment.id)
+        .where(Establishment.subscription_id == over.id)
+        .order_by(Establishment.position)
+    ).first()
+    session.rollback()
+    token = page.one("meta[name='csrf-token']").get("content")
+    values = {"csrf_token": token, "idempotency_key": "0" * 32, **fields}
+    refused = Page(client, client.post(at(over, path.format(place=place)), data=values))
+    assert refused.status in (409, 422)
+    assert "est terminé depuis le 1er mars 2027" in refused.text("main"), refused.text("main")
+    session.expire_all()
+    assert session.scalar(select(func.count()).select_from(AuditEntry)) == before
+    session.rollback()
+
+
+def test_after_the_end_billing_details_can_be_read_and_no_longer_changed(client, session, parc, clock, over):
+    page = Page.get(client, at(parc, "coordonnees"))
+    assert page.status == 200
+    assert "est terminé depuis" in page.text("#billing-details")
+    assert not page.all("#billing-details input")
+
+
+def test_what_is_only_read_stays_after_the_end(client, session, over):
+    for path in (
+        "",
+        "options",
+        "etablissements",
+        "coordonnees",
+        "historique",
+        "aide",
+        "utilisateurs",
+        "donnees",
+    ):
+        page = Page.get(client, at(over, path).rstrip("/"))
+        assert page.status == 200, path
 
 
 def test_its_invoices_stay(client, session, over):

@@ -216,7 +216,7 @@ def test_an_address_is_corrected_once_in_the_audit_trail_and_never_on_what_was_i
     before = [line.description for line in issued.lines]
     second = row(session, signed, 2).id
     for _twice in range(2):
-        establishments.edit(session, signed.id, second, PETIT_PARC, noon(TODAY), CLAIRE)
+        establishments.edit(session, signed.id, second, PETIT_PARC, TODAY, noon(TODAY), CLAIRE)
     assert establishments.find(session, signed.id, second) == PETIT_PARC
     edits = select(func.count()).select_from(AuditEntry).where(AuditEntry.action == "establishment.edited")
     assert session.scalar(edits) == 1
@@ -230,7 +230,7 @@ def test_an_establishment_of_another_subscription_is_unknown(session):
     for act in (
         lambda: establishments.find(session, signed.id, theirs),
         lambda: establishments.find(session, signed.id, uuid.uuid4()),
-        lambda: establishments.edit(session, signed.id, theirs, PETIT_PARC, noon(TODAY), CLAIRE),
+        lambda: establishments.edit(session, signed.id, theirs, PETIT_PARC, TODAY, noon(TODAY), CLAIRE),
         lambda: establishments.undo_removal(session, signed.id, theirs, TODAY, noon(TODAY), CLAIRE),
         lambda: establishments.preview(session, signed.id, [], [theirs.hex], TODAY),
     ):

@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 from webapp.adapters import numbers
 from webapp.adapters.vies import CheckVat
 from webapp.domain.access import SYSTEM, Actor
-from webapp.domain.refusals import LinkExpired, StalePage, TooManyAttempts
+from webapp.domain.refusals import LinkExpired, StalePage, SubscriptionEnded, TooManyAttempts
 from webapp.domain.vat_treatment import treatment_for
 from webapp.models.accounts import Account, BillingDetails, EmailCheck
 from webapp.models.invoices import Issuer
+from webapp.models.subscriptions import Subscription
 from webapp.services import audit, outbox
 from webapp.services.people import fingerprint, normalise
 
@@ -101,8 +102,9 @@ def save(
 
     `version` is that of the values the form was opened on. Returns whether a mail asks the accountant to confirm a
     new address. Raises StalePage when somebody changed the details meanwhile, TooManyAttempts past 5 such mails an
-    hour: nothing has changed then.
+    hour, SubscriptionEnded when no invoice is to come: nothing has changed then.
     """
+    ensure_invoices_to_come(session, account_id)
     account, row = _rows(session, account_id, lock=True)
     known = _details(account, row)
     if version != known.version:
@@ -144,7 +146,11 @@ def save(
 def ask_accountant_again(
     session: Session, account_id: uuid.UUID, *, address_of: Callable[[str], str], actor: Actor, now: datetime
 ) -> str | None:
-    """Send the waiting address a new link, the former one stops working. None when nothing waits."""
+    """Send the waiting address a new link, the former one stops working. None when nothing waits.
+
+    Raises TooManyAttempts, SubscriptionEnded.
+    """
+    ensure_invoices_to_come(session, account_id)
     account, row = _rows(session, account_id, lock=True)
     waiting = session.scalars(
         select(EmailCheck)
@@ -188,6 +194,16 @@ def confirm_address(session: Session, token: str, now: datetime) -> str:
     )  # fmt: skip
     session.flush()
     return check.email
+
+
+def ensure_invoices_to_come(session: Session, account_id: uuid.UUID) -> None:
+    """Raises SubscriptionEnded once every subscription of the account is over: issued invoices never change (T4, U1)."""
+    rows = session.execute(
+        select(Subscription.status, Subscription.ended_on).where(Subscription.account_id == account_id)
+    ).all()
+    ends = [row.ended_on for row in rows if row.status == "ended" and row.ended_on is not None]
+    if ends and len(ends) == len(rows):
+        raise SubscriptionEnded(max(ends))
 
 
 def _ask_accountant(

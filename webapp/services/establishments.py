@@ -24,6 +24,7 @@ from webapp.services.contracts import Address, OptionWords, Situation
 from webapp.services.options import terms_of
 from webapp.services.subscriptions import (
     NewEstablishment,
+    ensure_running,
     ensure_self_service,
     issued_as_told,
     options_on_sale,
@@ -275,11 +276,12 @@ def undo_removal(
 ) -> None:
     """Bring an establishment back the day it was removed (E5), when that costs nothing.
 
-    Raises UnknownEstablishment, TooLateToUndo, ReturnCosts.
+    Raises UnknownEstablishment, TooLateToUndo, ReturnCosts, SubscriptionEnded.
     """
     subscription = scheduling.lock(session, subscription_id)
     situation = contracts.load(session, subscription_id)
     ensure_self_service(situation, CHANGE_ESTABLISHMENTS)
+    ensure_running(situation, today)
     after = removal_undone(situation.contract, establishment_id.hex, today)
     billed = contracts.billed_lines(session, subscription_id, today, since=today)
     due = settlement(after, billed, today, situation.customer.vat)
@@ -301,12 +303,15 @@ def edit(
     subscription_id: uuid.UUID,
     establishment_id: uuid.UUID,
     details: NewEstablishment,
+    today: date,
     now: datetime,
     actor: Actor,
 ) -> None:
-    """Correct a name or an address; issued documents keep theirs. Raises UnknownEstablishment."""
+    """Correct a name or an address; issued documents keep theirs. Raises UnknownEstablishment, SubscriptionEnded."""
     subscription = scheduling.lock(session, subscription_id)
-    ensure_self_service(contracts.load(session, subscription_id), CHANGE_ESTABLISHMENTS)
+    situation = contracts.load(session, subscription_id)
+    ensure_self_service(situation, CHANGE_ESTABLISHMENTS)
+    ensure_running(situation, today)
     row = _row(session, subscription_id, establishment_id)
     if row.active_until is not None:
         raise UnknownEstablishment()

@@ -18,7 +18,12 @@ from webapp.domain.refusals import ContactPartner, NothingToSave, Refusal, Stale
 from webapp.models.invoices import Invoice
 from webapp.services import audit, billing, contracts, invoicing, notices, previews, scheduling
 from webapp.services.contracts import OptionWords, Situation
-from webapp.services.subscriptions import ensure_self_service, issued_as_told, options_on_sale
+from webapp.services.subscriptions import (
+    ensure_running,
+    ensure_self_service,
+    issued_as_told,
+    options_on_sale,
+)
 from webapp.services.wording import moves_in_words
 
 CHANGE_OPTIONS = "options"  # the action, as a reseller's policy names it
@@ -104,8 +109,10 @@ def preview(
     today: date,
     quoted: OptionTerms | None = None,
 ) -> OptionsPreview:
-    """`work_out` from what is recorded now."""
-    return work_out(read(session, subscription_id, today, quoted), wishes)
+    """`work_out` from what is recorded now. Raises SubscriptionEnded, whatever is wished."""
+    basis = read(session, subscription_id, today, quoted)
+    ensure_running(basis.situation, today)
+    return work_out(basis, wishes)
 
 
 def forbidding(situation: Situation, today: date) -> Refusal | None:

@@ -18,7 +18,6 @@ from webapp.domain.refusals import (
     QuotationClosed,
     QuotationExpired,
     QuotationPending,
-    SubscriptionEnded,
     UnknownOption,
 )
 from webapp.models.accounts import Account
@@ -27,7 +26,7 @@ from webapp.models.invoices import Issuer
 from webapp.models.subscriptions import Quotation, Subscription
 from webapp.services import audit, contracts, notices, options, outbox, scheduling
 from webapp.services.contracts import Situation
-from webapp.services.subscriptions import ensure_self_service, options_on_sale
+from webapp.services.subscriptions import ensure_running, ensure_self_service, options_on_sale
 from webapp.services.wording import text
 
 OPEN = ("requested", "quoted")
@@ -85,9 +84,8 @@ def request(
     subscription = scheduling.lock(session, subscription_id)
     situation = contracts.load(session, subscription_id)
     ensure_self_service(situation, options.CHANGE_OPTIONS)
+    ensure_running(situation, today)
     contract = situation.contract.on(today)
-    if contract.ended_on is not None:
-        raise SubscriptionEnded(contract.ended_on)
     offer = next(
         (each for each in options_on_sale(session, situation, today) if each.code == option_code), None
     )

@@ -15,7 +15,7 @@ from webapp.domain.contract import ChangeKind, Frequency, PlanTariff
 from webapp.domain.plan_change import PlanChange, change_of_plan
 from webapp.domain.pricing import Draft
 from webapp.domain.proration import BilledLine, upcoming
-from webapp.domain.refusals import ContactPartner, PlanNotForSale, Refusal, StalePreview
+from webapp.domain.refusals import ContactPartner, PlanNotForSale, Refusal, StalePreview, SubscriptionEnded
 from webapp.models.catalogue import Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
@@ -161,6 +161,13 @@ def ensure_self_service(situation: Situation, action: str) -> None:
     partner = situation.partner
     if partner is not None and action not in partner.allowed_actions:
         raise ContactPartner(partner.name, partner.email, partner.phone)
+
+
+def ensure_running(situation: Situation, today: date) -> None:
+    """Raises SubscriptionEnded once the contract is over: its invoices can be read, and that is all (T4)."""
+    ended_on = situation.contract.on(today).ended_on
+    if ended_on is not None:
+        raise SubscriptionEnded(ended_on)
 
 
 def chosen_tariff(

@@ -12,7 +12,7 @@ from webapp.auth import requires
 from webapp.blueprints.billing_details import bp
 from webapp.blueprints.billing_details.forms import KIND_NOTES, KINDS, BillingDetailsForm, country_choices
 from webapp.domain.access import May
-from webapp.domain.refusals import LinkExpired, StalePage, TooManyAttempts
+from webapp.domain.refusals import LinkExpired, StalePage, SubscriptionEnded, TooManyAttempts
 from webapp.extensions import db
 from webapp.i18n import LANGUAGES, Sentence, _, explain
 from webapp.rendering import current_locale, render, say
@@ -65,6 +65,8 @@ def save(subscription_id: uuid.UUID) -> ResponseReturnValue:
         shown = _read()
         form.version.data = form.version.raw_data = shown.details.version
         return _page(shown, form, sentences=[explain(refusal, current_locale())]), 409
+    except SubscriptionEnded:
+        return _page(shown, form), 422
     except TooManyAttempts as refusal:
         form.accountant_email.errors = [explain(refusal, current_locale())]
         return _page(shown, form), 429
@@ -92,7 +94,7 @@ def resend_check(subscription_id: uuid.UUID) -> ResponseReturnValue:
         )
         if email:
             flash(say("Un nouveau lien vient de partir vers %(email)s.", email=email), "good")
-    except TooManyAttempts as refusal:
+    except (SubscriptionEnded, TooManyAttempts) as refusal:
         flash(explain(refusal, current_locale()), "bad")
     return redirect(url_for(".edit", subscription_id=subscription_id), 303)
 
@@ -167,12 +169,19 @@ def _page(
     sentences: list[str] | None = None,
 ) -> str:
     countries = country_choices(current_locale())
+    may_change, why_not = auth.visit_allows(May.CHANGE_BILLING_DETAILS), ""
+    try:
+        if auth.current().account_id is not None:
+            billing_details.ensure_invoices_to_come(db.session(), auth.current().account_id)
+    except SubscriptionEnded as refusal:
+        may_change, why_not = False, explain(refusal, current_locale())
     return render(
         "billing_details/edit.html",
         shown=shown,
         form=form,
         sentences=sentences or [],
-        may_change=auth.visit_allows(May.CHANGE_BILLING_DETAILS),
+        may_change=may_change,
+        why_not=why_not,
         who_may=auth.WHO_MAY[May.CHANGE_BILLING_DETAILS],
         kinds=KINDS,
         kind_notes=KIND_NOTES,

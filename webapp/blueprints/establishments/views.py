@@ -249,6 +249,10 @@ def _addition_previewed(
 @requires(May.CHANGE_ESTABLISHMENTS)
 def edit(subscription_id: uuid.UUID, establishment_id: uuid.UUID) -> ResponseReturnValue:
     details = _details_or_404(subscription_id, establishment_id)
+    try:
+        subscriptions.ensure_running(contracts.load(db.session(), subscription_id), clock.today())
+    except Refusal as refusal:
+        return _refused(subscription_id, refusal)
     return _edit_page(subscription_id, establishment_id, EstablishmentForm(obj=details))
 
 
@@ -264,7 +268,13 @@ def save(subscription_id: uuid.UUID, establishment_id: uuid.UUID) -> ResponseRet
     details = form.details()
     try:
         establishments.edit(
-            db.session(), subscription_id, establishment_id, details, clock.now(), auth.current().actor
+            db.session(),
+            subscription_id,
+            establishment_id,
+            details,
+            clock.today(),
+            clock.now(),
+            auth.current().actor,
         )
     except Refusal as refusal:
         return _refused(subscription_id, refusal)
