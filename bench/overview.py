@@ -25,13 +25,12 @@ def arrange(instance: Path) -> tuple[str, str]:
     from flask_migrate import upgrade
 
     from tests.builders import a_subscription, a_user
-    from webapp import create_app
+    from webapp import clock, create_app
     from webapp.auth import lifetime
     from webapp.config import Settings
     from webapp.extensions import db
     from webapp.services import people
     from webapp.services.subscriptions import NewOption
-    from webapp import clock
 
     os.environ["PORTAL_INSTANCE"] = str(instance)
     os.environ["PORTAL_CLOCK"] = TODAY.isoformat()
@@ -52,7 +51,9 @@ def arrange(instance: Path) -> tuple[str, str]:
         )
         owner = a_user(session, signed.account)
         device = people.Device(ip_address="127.0.0.1", user_agent="bench")
-        token = people.open_session(session, owner, device=device, lifetime=lifetime(), now=clock.now(), means="password")
+        token = people.open_session(
+            session, owner, device=device, lifetime=lifetime(), now=clock.now(), means="password"
+        )
         session.commit()
         path = f"/abonnements/{signed.id}"
     statements: list[str] = []
@@ -89,10 +90,14 @@ def main() -> None:
                 measured: dict[str, Load] = {}
                 for clients in CLIENTS:
                     measured[f"hello {clients}"] = measure(f"{floor}/", clients, arguments.seconds)
-                    measured[f"page {clients}"] = measure(f"{portal}{path}", clients, arguments.seconds, cookie)
+                    measured[f"page {clients}"] = measure(
+                        f"{portal}{path}", clients, arguments.seconds, cookie
+                    )
                 rounds.append(measured)
     table = [row(rounds, clients) for clients in CLIENTS]
-    print(f"{'clients':>7} {'hello p50':>10} {'page p50':>10} {'ratio (min–max)':>20} {'page p99':>10} {'page/s':>8} errors")
+    print(
+        f"{'clients':>7} {'hello p50':>10} {'page p50':>10} {'ratio (min–max)':>20} {'page p99':>10} {'page/s':>8} errors"
+    )
     for each in table:
         ratio = f"{each['ratio']:.1f}× ({each['ratio_min']:.1f}–{each['ratio_max']:.1f})"
         print(

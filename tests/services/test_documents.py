@@ -343,7 +343,11 @@ def test_the_run_asks_the_same_of_an_account_before_it_works_anything_out(sessio
 
 
 def test_a_number_from_outside_the_union_is_taken_as_given(session):
-    swiss = an_invoice(session).buyer | {"country": "CH", "vat_number": "CHE123456788", "enterprise_number": None}
+    swiss = an_invoice(session).buyer | {
+        "country": "CH",
+        "vat_number": "CHE123456788",
+        "enterprise_number": None,
+    }
     assert not documents.party(swiss | {"peppol_id": None}).wrong_numbers
 
 

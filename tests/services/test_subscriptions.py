@@ -7,7 +7,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tests.builders import CLAIRE, a_reseller, a_subscription, noon
-from webapp.domain.refusals import ChangeAlreadyDone, ContactPartner, IncompleteDetails, PlanNotForSale, StalePreview
+from webapp.domain.refusals import (
+    ChangeAlreadyDone,
+    ContactPartner,
+    IncompleteDetails,
+    PlanNotForSale,
+    StalePreview,
+)
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Series
 from webapp.models.records import AuditEntry
 from webapp.models.subscriptions import ScheduledChange, Subscription

@@ -123,7 +123,12 @@ class LifeOfAContract(RuleBasedStateMachine):
     def adds_an_establishment(self) -> None:
         self.ids += 1
         change = change_of_establishments(
-            self.contract, [(f"e{self.ids}", "Nouvelle adresse")], [], self.ledger.billed(self.today), self.today, STANDARD
+            self.contract,
+            [(f"e{self.ids}", "Nouvelle adresse")],
+            [],
+            self.ledger.billed(self.today),
+            self.today,
+            STANDARD,
         )
         self.confirm(change.due_now)
         self.contract = change.contract_after
@@ -133,7 +138,12 @@ class LifeOfAContract(RuleBasedStateMachine):
         active = self.contract.establishments_active_on(self.today)
         try:
             change = change_of_establishments(
-                self.contract, [], [active[place % len(active)].id], self.ledger.billed(self.today), self.today, STANDARD
+                self.contract,
+                [],
+                [active[place % len(active)].id],
+                self.ledger.billed(self.today),
+                self.today,
+                STANDARD,
             )
         except Refusal:
             return
@@ -168,8 +178,16 @@ class LifeOfAContract(RuleBasedStateMachine):
     def check(self, draft: Draft) -> None:
         assert draft.total == draft.net + draft.vat
         assert draft.net.cents == sum(line.net.cents for line in draft.lines)
-        charged = [(line.key, line.service, line.unit, line.quantity, line.net) for line in draft.lines if line.net.cents > 0]
-        back = [(line.key, line.service, line.unit, line.quantity, -line.net) for line in draft.lines if line.net.cents < 0]
+        charged = [
+            (line.key, line.service, line.unit, line.quantity, line.net)
+            for line in draft.lines
+            if line.net.cents > 0
+        ]
+        back = [
+            (line.key, line.service, line.unit, line.quantity, -line.net)
+            for line in draft.lines
+            if line.net.cents < 0
+        ]
         assert not set(charged) & set(back), "pairs that cancel out are never shown"
 
     def numbered(self, held: Contract) -> Contract:

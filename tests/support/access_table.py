@@ -102,9 +102,7 @@ DOORS = (
     Door("POST", "users.invite", OWNER_ONLY),
     Door("POST", "users.invite_again", OWNER_ONLY, {"invitation_id": 0}, answers=frozenset({404})),
     Door("POST", "users.revoke_invitation", OWNER_ONLY, {"invitation_id": 0}, answers=frozenset({404})),
-    Door(
-        "POST", "users.change_role", OWNER_ONLY, {"membership_id": 0}, {"role": "viewer"}, frozenset({404})
-    ),
+    Door("POST", "users.change_role", OWNER_ONLY, {"membership_id": 0}, {"role": "viewer"}, frozenset({404})),
     Door("GET", "users.confirm_removal", OWNER_ONLY, {"membership_id": 0}, answers=frozenset({404})),
     Door("POST", "users.remove", OWNER_ONLY, {"membership_id": 0}, answers=frozenset({404})),
     Door("GET", "users.invitation", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),

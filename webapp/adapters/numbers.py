@@ -46,7 +46,13 @@ def enterprise_number(text: str) -> str:
     >>> enterprise_number("BE 0876.543.270")
     '0876543270'
     """
-    if len(text) == 10 and text.isascii() and text.isdigit() and text[0] in "01" and belgian.checksum(text) == 0:
+    if (
+        len(text) == 10
+        and text.isascii()
+        and text.isdigit()
+        and text[0] in "01"
+        and belgian.checksum(text) == 0
+    ):
         return text  # as it is stored: the billing run asks for everybody's
     try:
         return str(belgian.validate(text))

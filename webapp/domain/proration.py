@@ -78,7 +78,9 @@ class BilledLine:
     @property
     def quantity_left(self) -> int:
         """Units billed and not given back, for lines of today: those are only ever given back whole in time."""
-        return self.quantity - sum(each.units_back for each in self.corrections if each.service == self.service)
+        return self.quantity - sum(
+            each.units_back for each in self.corrections if each.service == self.service
+        )
 
     def quantity_covered_this_morning(self, day: date) -> int:
         """Units that this line covers on `day`, before the present day's corrections."""
@@ -217,7 +219,9 @@ def _difference(line: DraftLine, billed: Sequence[BilledLine]) -> list[DraftLine
         back, units = min(excess, each.left), min(surplus, each.quantity_left)
         if back:
             lines.append(
-                DraftLine(each.key, each.unit, max(1, units), each.service, each.whole, -back, each.vat, each.id)
+                DraftLine(
+                    each.key, each.unit, max(1, units), each.service, each.whole, -back, each.vat, each.id
+                )
             )
             excess, surplus = excess - back, surplus - units
     return lines
@@ -244,7 +248,14 @@ def _given_back_after(
             if net:
                 lines.append(
                     DraftLine(
-                        billed.key, billed.unit, max(1, units), service, billed.whole, net, billed.vat, billed.id
+                        billed.key,
+                        billed.unit,
+                        max(1, units),
+                        service,
+                        billed.whole,
+                        net,
+                        billed.vat,
+                        billed.id,
                     )
                 )
     return [*wanted.values(), *lines]

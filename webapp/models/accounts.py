@@ -59,7 +59,9 @@ class BillingDetails(Base):
     enterprise_number: Mapped[str | None]  # ten digits
     invoice_email: Mapped[str]
     other_invoice_emails: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
-    accountant_email: Mapped[str | None]  # confirmed by its reader: one that is not yet waits in `email_checks`
+    accountant_email: Mapped[
+        str | None
+    ]  # confirmed by its reader: one that is not yet waits in `email_checks`
     buyer_reference: Mapped[str | None]
     peppol_id: Mapped[str | None]
     vat_treatment: Mapped[Code] = mapped_column(default="domestic")

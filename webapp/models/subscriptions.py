@@ -33,7 +33,9 @@ class Subscription(Base):
     anchor_on: Mapped[date]
     billed_until: Mapped[date]
     settled_on: Mapped[date]  # the last monthly renewal whose establishments are settled (E1)
-    due_on: Mapped[date | None]  # the next day with something to bill or to apply: what the billing run looks for
+    due_on: Mapped[
+        date | None
+    ]  # the next day with something to bill or to apply: what the billing run looks for
     plan_version_id: Mapped[int] = mapped_column(ForeignKey("plan_versions.id"))
     plan_price_id: Mapped[int] = mapped_column(ForeignKey("plan_prices.id"))
     commitment_starts_on: Mapped[date]  # the notice and the renewals are counted from here

@@ -40,7 +40,9 @@ from webapp.models.subscriptions import ScheduledChange as ScheduledChangeRow
 
 Texts = Mapping[str, Any]
 RUN_REASONS = ("period", "anniversary")
-AMOUNT_ONLY = "correction"  # the reason of documents that give money back and change nothing of what is served
+AMOUNT_ONLY = (
+    "correction"  # the reason of documents that give money back and change nothing of what is served
+)
 
 
 class SubscriptionNotFound(LookupError):
