@@ -137,9 +137,13 @@ def confirm_address(token: str) -> ResponseReturnValue:
 
 
 def _read() -> billing_details.Shown:
+    return billing_details.read(db.session(), _account_id(), clock.now())
+
+
+def _account_id() -> uuid.UUID:
     account_id = auth.current().account_id
     assert account_id is not None  # the door has answered 404 otherwise
-    return billing_details.read(db.session(), account_id, clock.now())
+    return account_id
 
 
 def _form_of(shown: billing_details.Shown) -> BillingDetailsForm:
@@ -171,8 +175,7 @@ def _page(
     countries = country_choices(current_locale())
     may_change, why_not = auth.visit_allows(May.CHANGE_BILLING_DETAILS), ""
     try:
-        if auth.current().account_id is not None:
-            billing_details.ensure_invoices_to_come(db.session(), auth.current().account_id)
+        billing_details.ensure_invoices_to_come(db.session(), _account_id())
     except SubscriptionEnded as refusal:
         may_change, why_not = False, explain(refusal, current_locale())
     return render(

@@ -1,0 +1,126 @@
+"""The mails of a contract's life, word for word, in each language: what they say as text and as HTML.
+
+The snapshots are in tests/snapshots/mails. Of the HTML, what is kept is what a reader sees and where the links lead:
+its looks are one template's.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import lxml.html
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tests.builders import CLAIRE, Signed, a_subscription, a_user, an_account, noon
+from tests.support.snapshots import agrees
+from webapp.domain.access import Role
+from webapp.models.records import OutboxMessage
+from webapp.services import announcements, billing, memberships, renewals, terminations
+
+TODAY, LATE, END = date(2026, 11, 16), date(2027, 1, 2), date(2027, 3, 1)
+LINK = "http://localhost/abonnements/0/engagement"
+
+
+def give_notice(session: Session, signed: Signed, on: date) -> int:
+    shown = terminations.preview(session, signed.id, on)
+    done = terminations.terminate(
+        session, signed.id, "price", "", shown.fingerprint, on, noon(on), CLAIRE, LINK
+    )
+    return done.change_id
+
+
+def in_time(session: Session, signed: Signed) -> None:
+    give_notice(session, signed, TODAY)
+
+
+def too_late(session: Session, signed: Signed) -> None:
+    billing.bill_due(session, signed.id, LATE, noon(LATE))
+    give_notice(session, signed, LATE)
+
+
+def taken_back(session: Session, signed: Signed) -> None:
+    change_id = give_notice(session, signed, TODAY)
+    terminations.cancel(session, signed.id, change_id, TODAY, noon(TODAY), CLAIRE, LINK)
+
+
+def withdrawn(session: Session, signed: Signed) -> None:
+    on = signed.subscription.starts_on + timedelta(days=14)
+    shown = terminations.preview_withdrawal(session, signed.id, on)
+    terminations.withdraw(session, signed.id, shown.fingerprint, on, noon(on), CLAIRE, LINK)
+
+
+def renewed(session: Session, signed: Signed) -> None:
+    billing.bill_due(session, signed.id, date(2027, 2, 28), noon(date(2027, 2, 28)))
+    renewals.turn(session, signed.id, END, noon(END), LINK)
+
+
+def announced(days_before: int) -> Callable[[Session, Signed], None]:
+    def act(session: Session, _signed: Signed) -> None:
+        on = date(2027, 1, 1) - timedelta(days=days_before)
+        [due] = announcements.due(session, on, (days_before,))
+        announcements.announce(session, due, on, noon(on), LINK)
+
+    return act
+
+
+def invited(session: Session, signed: Signed) -> None:
+    memberships.invite(
+        session,
+        signed.account_id,
+        email="lea@parc.example",
+        role=Role.ADMINISTRATOR,
+        address_of=lambda _token: "http://localhost/invitation/TOKEN",
+        actor=CLAIRE,
+        now=noon(TODAY),
+    )
+
+
+MAILS = [
+    ("termination-in-time", "termination_received", "business", in_time),
+    ("termination-too-late", "termination_received", "business", too_late),
+    ("termination-taken-back", "termination_cancelled", "business", taken_back),
+    ("withdrawal", "termination_withdrawal", "consumer", withdrawn),
+    ("renewal", "renewal_done", "business", renewed),
+    ("renewal-consumer", "renewal_done", "consumer", renewed),
+    ("announcement-30", "notice_last_day", "business", announced(30)),
+    ("announcement-1", "notice_last_day", "consumer", announced(1)),
+    ("announcement-0", "notice_last_day", "business", announced(0)),
+    ("invitation", "invitation", "business", invited),
+]
+
+
+@pytest.mark.parametrize("language", ["fr", "nl", "en"])
+@pytest.mark.parametrize(("name", "template", "kind", "act"), MAILS, ids=[each[0] for each in MAILS])
+def test_a_mail_says_this_in_this_language(
+    session: Session,
+    name: str,
+    template: str,
+    kind: str,
+    act: Callable[[Session, Signed], None],
+    language: str,
+) -> None:
+    account = an_account(session, language=language)
+    account.kind = kind
+    start = date(2026, 11, 2) if act is withdrawn else date(2026, 3, 1)
+    signed = a_subscription(session, account=account, starts_on=start, billed_through=TODAY)
+    a_user(session, account, language=language)
+    act(session, signed)
+    mail = session.scalars(select(OutboxMessage).where(OutboxMessage.template == template)).one()
+    assert mail.language == language
+    agrees(f"mails/{name}.{language}.txt", f"{mail.subject}\n\n{mail.text_body}")
+    agrees(f"mails/{name}.{language}.html.txt", seen(mail.html_body))
+
+
+def seen(html: str) -> str:
+    """The visible words of a mail, a block a line, links with their address."""
+    document = lxml.html.document_fromstring(html)
+    for hidden in document.xpath("//head | //style"):
+        hidden.drop_tree()
+    for link in document.iter("a"):
+        link.tail = f" <{link.get('href')}>{link.tail or ''}"
+    for block in document.iter("p", "h1", "h2", "td", "tr", "div", "li", "br"):
+        block.tail = f"\n{block.tail or ''}"
+    lines = (re.sub(r"[ \t\n]+", " ", line).strip() for line in document.text_content().split("\n"))
+    return "\n".join(line for line in lines if line) + "\n"
