@@ -5,8 +5,9 @@ A page that is not built, or that the visitor's role may not open, is left out.
 
 from dataclasses import dataclass
 
-from flask import current_app, request, url_for
+from flask import current_app, request
 
+from webapp.addresses import address
 from webapp.auth import Visit
 from webapp.domain.access import May, is_allowed
 from webapp.i18n import _
@@ -72,13 +73,13 @@ def links(visit: Visit | None) -> list[Link]:
         return []
     if visit.subscription_id is None:
         return [
-            Link(place, url_for(place.endpoint), place.endpoint == request.endpoint)
+            Link(place, address(place.endpoint), place.endpoint == request.endpoint)
             for place in _open(OWN_PLACES, visit)
         ]
     return [
         Link(
             place,
-            url_for(place.endpoint, subscription_id=visit.subscription_id),
+            address(place.endpoint, subscription_id=visit.subscription_id),
             is_current=request.blueprint == place.endpoint.partition(".")[0],
         )
         for place in _open(PLACES, visit)

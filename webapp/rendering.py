@@ -6,12 +6,13 @@ Every page receives `visit` (who is signed in, or None), `operator` (whose porta
 from functools import lru_cache
 from typing import Any
 
-from flask import Flask, current_app, g, get_flashed_messages, has_request_context, request, url_for
+from flask import Flask, current_app, g, get_flashed_messages, has_request_context, request
 from flask_wtf.csrf import generate_csrf
 from jinja2 import Environment
 from markupsafe import Markup
 
 from webapp import auth, clock, filters, navigation, operator
+from webapp.addresses import address
 from webapp.config import Settings
 from webapp.i18n import DEFAULT_LANGUAGE, LANGUAGE_COOKIE, LANGUAGES, choose_locale, gettext, ngettext
 from webapp.security import csp_nonce
@@ -59,7 +60,7 @@ def environment(language: str) -> Environment:
     made.filters["moment"] = lambda instant: filters.moment(clock.local(instant), language)
     made.globals |= {
         "url_for": address,
-        "csrf_token": generate_csrf,
+        "csrf_token": _csrf_token,
         "csp_nonce": csp_nonce,
         "flashes": get_flashed_messages,
         "asset": asset,
@@ -72,16 +73,11 @@ def environment(language: str) -> Environment:
     return made
 
 
-def address(endpoint: str, **values: object) -> str:
-    """`url_for` for templates: a page names the same thirty addresses at each visit, and building one costs."""
-    if endpoint.startswith(".") or values.get("_external") or not has_request_context():
-        return url_for(endpoint, **values)  # type: ignore[arg-type]
-    return _known_address(request.script_root, endpoint, tuple(values.items()))
-
-
-@lru_cache(maxsize=8192)
-def _known_address(_script_root: str, endpoint: str, values: tuple[tuple[str, object], ...]) -> str:
-    return url_for(endpoint, **dict(values))  # type: ignore[arg-type]
+def _csrf_token() -> str:
+    """The token of this answer, signed once however many forms it holds."""
+    if "csrf_token_given" not in g:
+        g.csrf_token_given = generate_csrf()
+    return str(g.csrf_token_given)
 
 
 @lru_cache
