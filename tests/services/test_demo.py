@@ -1,6 +1,6 @@
 """The demo: real histories on any day, and loading twice changes nothing (C7)."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from webapp.models.accounts import Account, Membership, User
 from webapp.models.invoices import Invoice, InvoiceLine, Series
 from webapp.models.records import OutboxMessage
 from webapp.models.subscriptions import Establishment, ScheduledChange, Subscription, SubscriptionOption
-from webapp.services import demo
+from webapp.services import announcements, demo
 
 MONDAY = date(2026, 11, 16)
 
@@ -111,6 +111,8 @@ def test_the_demo_is_believable_on_any_day(session: Session, today: date) -> Non
     assert sorted(kind for kind, _day in kinds if _day > today) == ["option", "plan"]
     newest = session.scalars(select(Establishment).where(Establishment.name == "Comptoir du Parc")).one()
     assert newest.active_from <= today < newest.charged_from
+    near = [each.deadline_on for each in announcements.due(session, today, (60,))]
+    assert near and min(near) <= today + timedelta(days=45)
 
 
 def test_the_situations_that_the_pages_must_show_are_there(session: Session) -> None:
@@ -120,6 +122,7 @@ def test_the_situations_that_the_pages_must_show_are_there(session: Session) -> 
     assert any(row.commitment_months == 0 for row in rows)
     assert any(len(row.establishments) >= 20 for row in rows)
     assert any(row.account.reseller_id for row in rows)
+    assert {row.account.kind for row in rows} == {"business", "consumer"}
     assert {row.account.language for row in rows} == {"fr", "nl", "en"}
     assert set(session.scalars(select(Membership.role))) == {"owner", "administrator", "viewer", "accountant"}
     several = select(Membership.user_id).group_by(Membership.user_id).having(func.count() > 1)
