@@ -10,7 +10,7 @@ JOBS ?= 2
 POSTGRES ?= postgresql://postgres@127.0.0.1:5432/test
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres lint types format translate migration lock shots bench bench-billing kills browser audit
+.PHONY: help run test test-sqlite test-postgres lint types format translate migration lock shots readme-shots bench bench-billing kills browser audit
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -77,6 +77,9 @@ browser: ## Install Chromium from the Debian packages, if absent
 
 shots: $(VENV)/stamp browser ## Picture every page of the demo into shots/
 	$(BIN)/python -m tests.browser.shots $(ARGS)
+
+readme-shots: $(VENV)/stamp browser ## Take the four pictures of the README again, into docs/shots/
+	$(BIN)/python -m tests.browser.readme_shots
 
 bench: $(VENV)/stamp ## Measure the pages and the documents, each against its floor
 	$(BIN)/python -m bench.overview $(ARGS)
