@@ -13,9 +13,18 @@ class Role(StrEnum):
     ACCOUNTANT = "accountant"
 
 
+class StaffRole(StrEnum):
+    """A place in the operator's own team."""
+
+    SUPPORT = "support"
+    BILLING = "billing"
+    CATALOGUE = "catalogue"
+    ADMIN = "admin"
+
+
 class May(StrEnum):
-    """What a door asks for. ANYONE needs no sign-in, SIGNED_IN no account, STAFF a place in the operator's own team;
-    the others are granted by a role."""
+    """What a door asks for. ANYONE needs no sign-in, SIGNED_IN no account, STAFF any place in the operator's own team;
+    the others are granted by a role in an account, or from HELP_ACCOUNTS on by a place in the team."""
 
     ANYONE = "anyone"
     SIGNED_IN = "signed_in"
@@ -27,18 +36,36 @@ class May(StrEnum):
     CHANGE_ESTABLISHMENTS = "change_establishments"
     CHANGE_PLAN = "change_plan"
     CHANGE_PAYMENT = "change_payment"
+    PAY = "pay"
     CHANGE_BILLING_DETAILS = "change_billing_details"
     MANAGE_USERS = "manage_users"
     TERMINATE = "terminate"
     CONTACT_SUPPORT = "contact_support"
     MANAGE_DATA = "manage_data"
+    READ_MESSAGES = "read_messages"
+    HELP_ACCOUNTS = "help_accounts"
+    CORRECT_MONEY = "correct_money"
+    EDIT_CATALOGUE = "edit_catalogue"
+    ADMINISTER = "administer"
 
 
 _READS = frozenset({May.READ_SUBSCRIPTION, May.READ_INVOICES, May.READ_BILLING_DETAILS, May.CONTACT_SUPPORT})
 
+# Support answers and helps, billing moves money, catalogue sets what is sold; an admin does all of it, and the rest.
+_OF_THE_TEAM = frozenset(
+    {May.STAFF, May.HELP_ACCOUNTS, May.CORRECT_MONEY, May.EDIT_CATALOGUE, May.ADMINISTER}
+)
+
+STAFF_MAY: dict[StaffRole, frozenset[May]] = {
+    StaffRole.SUPPORT: frozenset({May.STAFF, May.HELP_ACCOUNTS}),
+    StaffRole.BILLING: frozenset({May.STAFF, May.HELP_ACCOUNTS, May.CORRECT_MONEY}),
+    StaffRole.CATALOGUE: frozenset({May.STAFF, May.EDIT_CATALOGUE}),
+    StaffRole.ADMIN: _OF_THE_TEAM,
+}
+
 ROLE_MAY: dict[Role, frozenset[May]] = {
-    Role.OWNER: frozenset(May) - {May.ANYONE, May.SIGNED_IN, May.STAFF},
-    Role.ADMINISTRATOR: _READS | {May.CHANGE_OPTIONS, May.CHANGE_ESTABLISHMENTS},
+    Role.OWNER: frozenset(May) - {May.ANYONE, May.SIGNED_IN} - _OF_THE_TEAM,
+    Role.ADMINISTRATOR: _READS | {May.CHANGE_OPTIONS, May.CHANGE_ESTABLISHMENTS, May.PAY},
     Role.VIEWER: _READS,
     Role.ACCOUNTANT: frozenset({May.READ_INVOICES, May.READ_BILLING_DETAILS, May.CONTACT_SUPPORT}),
 }
@@ -49,6 +76,16 @@ def is_allowed(role: Role | None, may: May) -> bool:
     if may in (May.ANYONE, May.SIGNED_IN):
         return True
     return role is not None and may in ROLE_MAY[role]
+
+
+def is_for_staff(may: May) -> bool:
+    """Whether only the operator's own team may be granted it."""
+    return may in _OF_THE_TEAM
+
+
+def is_staff_allowed(role: StaffRole | None, may: May) -> bool:
+    """Whether a place in the team grants `may`; none grants nothing."""
+    return role is not None and may in STAFF_MAY[role]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
+from webapp.domain.discounts import Discount
 from webapp.domain.money import Money
 from webapp.domain.periods import Period, boundary, boundary_on_or_after, next_boundary
 from webapp.domain.terms import Commitment, Renewal, Terms
@@ -208,6 +209,7 @@ class Contract:
     changes: tuple[ScheduledChange, ...] = ()
     ended_on: date | None = None
     day_start: tuple[date, Signature] | None = None
+    discounts: tuple[Discount, ...] = ()
 
     @property
     def tariff(self) -> PlanTariff:

@@ -11,6 +11,7 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
+from webapp.domain.einvoice import UNPRINTABLE
 from webapp.domain.periods import boundary
 from webapp.domain.vat import VatRate
 
@@ -111,6 +112,47 @@ def plain_period(
     if not lines:
         return None
     return PlainPeriod(start, end, due_on, lines, net, vat_of(net, rate.percent))
+
+
+def has_plain_details(
+    kind: str,
+    legal_name: str | None,
+    street: str | None,
+    postcode: str | None,
+    city: str | None,
+    country: str | None,
+    vat_number: str | None,
+    enterprise_number: str | None,
+    peppol_id: str | None,
+) -> bool:
+    """Whether a customer's details are those of nearly everybody: a Belgian address that prints, one number that is right.
+
+    Then `einvoice.detail_problems` finds nothing wrong with the buyer, which a property test holds it to. A "no" says
+    nothing: the rules decide. The columns of the rows, in the order of the parameters.
+
+    >>> has_plain_details("business", "Parc SRL", "Rue 1", "9000", "Gand", "BE", "BE0876543270", "0876543270", None)
+    True
+    """
+    if country != "BE" or not (legal_name and street and postcode and city):
+        return False
+    if not (legal_name.strip() and street.strip() and postcode.strip() and city.strip()):
+        return False
+    if UNPRINTABLE.search(legal_name + street + postcode + city):
+        return False
+    if not enterprise_number:
+        return kind == "consumer" and not vat_number and not peppol_id
+    if vat_number and vat_number != "BE" + enterprise_number:
+        return False
+    if peppol_id and peppol_id != "0208:" + enterprise_number:
+        return False
+    # Ten digits, the last two 97 minus the first eight modulo 97 (the Belgian enterprise number).
+    return (
+        len(enterprise_number) == 10
+        and enterprise_number[0] in "01"
+        and enterprise_number.isascii()
+        and enterprise_number.isdigit()
+        and (int(enterprise_number[:8]) + int(enterprise_number[8:])) % 97 == 0
+    )
 
 
 @lru_cache(maxsize=4096)

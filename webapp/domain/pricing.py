@@ -10,17 +10,22 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from webapp.domain.contract import Contract, OptionKind
+from webapp.domain.discounts import Discount, in_force, offs
 from webapp.domain.money import Money, total
 from webapp.domain.periods import Period
 from webapp.domain.vat import VatGroup, VatRate, vat_groups
 
+DISCOUNT = "discount"
+
 
 class Item(NamedTuple):
-    """What a line charges. `item` is plan, option or establishment; `ref` the plan's or option's code, or the
-    establishment's id. Two lines of one key and one unit price charge the same thing."""
+    """What a line charges. `item` is plan, option, one_off, establishment or discount; `ref` the plan's or option's
+    code, the establishment's id, or for a discount "number/item/ref" of what it lessens. Two lines of one key and one
+    unit price charge the same thing."""
 
     item: str
     ref: str
@@ -39,7 +44,8 @@ class Charge:
 
     @property
     def net(self) -> Money:
-        return (self.unit * self.quantity).share(self.service.share_of(self.whole))
+        price = self.unit * self.quantity
+        return price if self.service == self.whole else price.share(self.service.share_of(self.whole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,52 @@ def recurring_charges(
         if service is not None:
             key = Item("option", option.code, option.establishment_id)
             charges.append(Charge(key, option.unit_under(contract.tariff), option.quantity, service, whole))
-    return [charge for charge in charges if charge.unit]
+    charges = [charge for charge in charges if charge.unit]
+    return charges + _discount_charges(contract, charges) if contract.discounts else charges
+
+
+def _discount_charges(contract: Contract, charges: Iterable[Charge]) -> list[Charge]:
+    """What discounts take off these charges: negative prices, for the days that they share (S2).
+
+    Cut where a discount begins or ends, because only those of one day share a price: what is free in December takes
+    nothing off the discount of January.
+    """
+    found = []
+    for charge in charges:
+        key, months = charge.key, contract.frequency.months
+        spans: dict[tuple[int, Money], list[Period]] = {}
+        for days in _same_discounts(charge.service, contract.discounts):
+            of_then = in_force(contract.discounts, days.start)
+            for discount, off in offs(of_then, key.item, key.ref, charge.unit, months):
+                mine = spans.setdefault((discount.id, off), [])
+                if mine and mine[-1].end == days.start:
+                    mine[-1] = Period(mine[-1].start, days.end)
+                else:
+                    mine.append(days)
+        for (number, off), services in spans.items():
+            less = Item(DISCOUNT, f"{number}/{key.item}/{key.ref}", key.establishment_id)
+            found += [Charge(less, -off, charge.quantity, service, charge.whole) for service in services]
+    return found
+
+
+def _same_discounts(service: Period, discounts: Iterable[Discount]) -> list[Period]:
+    """`service` cut into stretches in which no discount begins or ends."""
+    edges = {day for each in discounts for day in (each.from_on, each.until_on) if day is not None}
+    days = [service.start, *sorted(day for day in edges if service.start < day < service.end), service.end]
+    return [Period(start, end) for start, end in pairwise(days)]
+
+
+def discounted(key: Item) -> Item:
+    """What a discount's line lessens. Raises ValueError for a line of another kind."""
+    if key.item != DISCOUNT:
+        raise ValueError(f"{key} is no discount")
+    _, item, ref = key.ref.split("/", 2)
+    return Item(item, ref, key.establishment_id)
+
+
+def discount_number(key: Item) -> int:
+    """The number of the discount that a line is, as `Discount.id`."""
+    return int(key.ref.partition("/")[0])
 
 
 def charge_line(charge: Charge, vat: VatRate) -> DraftLine:
@@ -178,7 +229,11 @@ def grouped(lines: Iterable[DraftLine]) -> list[LineGroup]:
     """
     groups: dict[tuple[object, ...], list[DraftLine]] = {}
     for line in lines:
-        what = line.key.item if line.key.item == "establishment" else line.key.ref
+        what = line.key.ref
+        if line.key.item == "establishment":
+            what = ""
+        elif line.key.item == DISCOUNT and discounted(line.key).item == "establishment":
+            what = line.key.ref.rpartition("/")[0]
         groups.setdefault((line.key.item, what, line.unit, line.service, line.net.cents < 0), []).append(line)
     return [
         LineGroup(

@@ -16,6 +16,7 @@ from webapp.domain.contract import Contract
 from webapp.domain.money import Money, total
 from webapp.domain.periods import Period
 from webapp.domain.pricing import (
+    DISCOUNT,
     Charge,
     Draft,
     DraftLine,
@@ -67,7 +68,7 @@ class BilledLine:
 
     @property
     def left(self) -> Money:
-        """What is billed and not given back: never negative, never above `net` (M6)."""
+        """What is billed and not given back: between nothing and `net` (M6)."""
         return self.net + total((each.net for each in self.corrections), self.net.currency)
 
     @property
@@ -124,10 +125,12 @@ def used_days_charge(paid: Money, period: Period, ends_on: date) -> Money:
 
 @dataclass(slots=True)
 class _Covered:
-    """A billed line that still covers the day, and how many of its units nobody has asked for yet."""
+    """A billed line that covers the day, or days that come, from `since` on, and how many of its units nobody has
+    asked for yet."""
 
     line: BilledLine
     spare: int
+    since: date
 
 
 def settlement(contract: Contract, billed: Sequence[BilledLine], on: date, vat: VatRate) -> Draft:
@@ -138,14 +141,45 @@ def settlement(contract: Contract, billed: Sequence[BilledLine], on: date, vat: 
     """
     whole = contract.signature.paid_period
     wanted = [*recurring_charges(contract, on, whole), *one_off_charges(contract, on)]
+    lines = _settled(
+        [charge for charge in wanted if charge.key.item != DISCOUNT],
+        [line for line in billed if line.key.item != DISCOUNT],
+        on,
+        vat,
+    )
+    # A discount is a charge below zero: seen in a mirror it is one like the others, and settled by the same rules.
+    lines += [
+        _mirrored_line(line)
+        for line in _settled(
+            [replace(charge, unit=-charge.unit) for charge in wanted if charge.key.item == DISCOUNT],
+            [mirrored(line) for line in billed if line.key.item == DISCOUNT],
+            on,
+            vat,
+        )
+    ]
+    return Draft(tuple(lines), Period(on, whole.end), contract.tariff.price.currency)
+
+
+def _settled(
+    wanted: Sequence[Charge], billed: Sequence[BilledLine], on: date, vat: VatRate
+) -> list[DraftLine]:
     mornings = [line for line in billed if not line.is_of_today and line.key.item != "one_off"]
     target = _target(wanted, mornings, on, vat)
     evening = [line for line in billed if line.is_of_today and line.left]
-    lines = [
+    return [
         *_charges_after(target.charges, evening),
         *_given_back_after(target.given_back, mornings, evening),
     ]
-    return Draft(tuple(lines), Period(on, whole.end), contract.tariff.price.currency)
+
+
+def mirrored(line: BilledLine) -> BilledLine:
+    """A discount's line as the charge it is in a mirror, its corrections too."""
+    corrections = tuple(replace(each, net=-each.net) for each in line.corrections)
+    return replace(line, unit=-line.unit, net=-line.net, corrections=corrections)
+
+
+def _mirrored_line(line: DraftLine) -> DraftLine:
+    return replace(line, unit=-line.unit, net=-line.net)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +191,18 @@ class _Target:
 
 
 def _target(wanted: Sequence[Charge], mornings: Sequence[BilledLine], on: date, vat: VatRate) -> _Target:
-    covered = [
-        _Covered(line, line.quantity_covered_this_morning(on))
-        for line in mornings
-        if line.quantity_covered_this_morning(on) > 0  # served even if its money was given back as a gesture
-    ]
+    covered = _covered(mornings, on)
+    alike: dict[tuple[Item, Money, Period, date], list[_Covered]] = {}
+    for cover in covered:
+        line = cover.line
+        alike.setdefault((line.key, line.unit, line.whole, cover.since), []).append(cover)
     charges: list[DraftLine] = []
     for charge in wanted:
         missing = charge.quantity
-        for cover in covered:
-            line = cover.line
-            if (line.key, line.unit, line.whole) == (charge.key, charge.unit, charge.whole):
-                taken = min(missing, cover.spare)
-                cover.spare -= taken
-                missing -= taken
+        for cover in alike.get((charge.key, charge.unit, charge.whole, charge.service.start), ()):
+            taken = min(missing, cover.spare)
+            cover.spare -= taken
+            missing -= taken
         if missing:
             rest = Charge(charge.key, charge.unit, missing, charge.service, charge.whole)
             charges.append(charge_line(rest, vat))
@@ -178,10 +210,22 @@ def _target(wanted: Sequence[Charge], mornings: Sequence[BilledLine], on: date, 
     return _Target(charges, [line for line in given_back if line.net])
 
 
+def _covered(mornings: Sequence[BilledLine], on: date) -> list[_Covered]:
+    """The billed lines that serve on `on` or later: served even if their money was given back as a gesture."""
+    found = []
+    for line in mornings:
+        if line.service.end > on:
+            since = max(on, line.service.start)
+            units = line.quantity_covered_this_morning(since)
+            if units > 0:
+                found.append(_Covered(line, units, since))
+    return found
+
+
 def _give_back(line: BilledLine, quantity: int, on: date) -> DraftLine:
     """A share of the billed line, by its own dates and amount, never more than what is left of it (M6)."""
     service = Period(max(on, line.service.start), line.service.end)
-    if service == line.service and quantity == line.quantity_covered_this_morning(on):
+    if service == line.service and quantity == line.quantity_covered_this_morning(service.start):
         amount = line.left_this_morning
     else:
         share = service.share_of(line.service) * Fraction(quantity, line.quantity)

@@ -25,6 +25,14 @@ class SubscriptionEnded(Refusal):
 
 
 @dataclass(eq=False)
+class KindFrozen(Refusal):
+    """A commitment signed as a business binds until its end, and a consumer's protection lasts as long: the kind of
+    customer does not change between the two while it runs."""
+
+    last_day: date
+
+
+@dataclass(eq=False)
 class SamePlan(Refusal):
     """The plan and the frequency asked for are those in force."""
 
@@ -285,3 +293,100 @@ class IncompleteDetails(Refusal):
     """The billing details cannot give a valid document (B4). `fields` are such as buyer.vat_number."""
 
     fields: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class MethodNotUsable(Refusal):
+    """The payment method asked for is blocked, expired, closed or not confirmed yet (D2)."""
+
+
+@dataclass(eq=False)
+class SameBankAccount(Refusal):
+    """The mandate in force is already for this account and this holder: there is nothing to sign (D1)."""
+
+    reference: str
+
+
+@dataclass(eq=False)
+class NothingToPay(Refusal):
+    """The invoices asked for are paid already, or are none of this account."""
+
+
+@dataclass(eq=False)
+class PaymentUnderWay(Refusal):
+    """The bank's answer to an earlier payment of these invoices is awaited: a second one could take the money twice."""
+
+
+@dataclass(eq=False)
+class ProviderSilent(Refusal):
+    """The payment provider did not answer, or not as it should: nothing was asked of the card (D1)."""
+
+
+@dataclass(eq=False)
+class TransferAlreadyAnnounced(Refusal):
+    """A transfer announced for the invoice is still believed (M9)."""
+
+    until_on: date
+
+
+@dataclass(eq=False)
+class TransferAnnouncedTooOften(Refusal):
+    """An announcement stops the clock twice at most: after that, only the money does (M9)."""
+
+    most: int
+
+
+@dataclass(eq=False)
+class NothingTakenOff(Refusal):
+    """The gesture would lessen no charge: the option is not held, is free already, or other gestures took it all (S2)."""
+
+
+@dataclass(eq=False)
+class GestureTooShort(Refusal):
+    """A gesture lasts one day at least: its last day is before the one it begins on (S2)."""
+
+    starts_on: date
+
+
+@dataclass(eq=False)
+class PriceNotLower(Refusal):
+    """A special price is below the list price, which is per unit and whole period, VAT excluded (S2)."""
+
+    list_price: Money
+
+
+@dataclass(eq=False)
+class ConsentNeeded(Refusal):
+    """Terms less good for the client are changed with the client's agreement, noted in words (S2, C3)."""
+
+
+@dataclass(eq=False)
+class CannotUndo(Refusal):
+    """The gesture was undone already, or what it did has been changed by something else since (S2)."""
+
+
+@dataclass(eq=False)
+class DebitSent(Refusal):
+    """The invoice is at the bank or the provider already, for that day: its due date no longer decides (D3)."""
+
+    collected_on: date
+
+
+@dataclass(eq=False)
+class DueDateOutOfRange(Refusal):
+    """A later due date: after the one in force, and no further than half a year from today; both bounds are in range."""
+
+    first: date
+    last: date
+
+
+@dataclass(eq=False)
+class MoreThanCanBeRefunded(Refusal):
+    """The amount is above the credit of the account, or above what is left of the payment (M6)."""
+
+    left: Money
+
+
+@dataclass(eq=False)
+class NothingToView(Refusal):
+    """The account has no subscription: its client has no page to be looked at (S1)."""
