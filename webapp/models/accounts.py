@@ -38,6 +38,9 @@ class Account(Base):
     reseller_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("resellers.id"), index=True)
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]  # what the law does not ask to keep was erased then (U4)
+    # The first day of the suspension of its sites, while one is open (D5): a copy of `suspensions`, for pages
+    suspended_on: Mapped[date | None]
+    suspension_cause: Mapped[Code | None]  # of that one: unpaid, or staff when the team decided it
 
     reseller: Mapped[Reseller | None] = relationship()
     billing_details: Mapped["BillingDetails"] = relationship(back_populates="account")
@@ -73,6 +76,9 @@ class BillingDetails(Base):
     payment_label: Mapped[str] = mapped_column(default="")  # masked, as shown: BE21 0012 •••• 7803
     payment_reference: Mapped[str] = mapped_column(default="")  # mandate reference
     payment_signed_on: Mapped[date | None]
+    # Why the method chosen does not pay these days: mandate_blocked, mandate_expired, card_blocked or card_expired; the
+    # fields above then ask for a transfer. A copy of `payment_methods`, for pages
+    payment_problem: Mapped[Code | None]
     payment_term_days: Mapped[int] = mapped_column(default=14)
 
     account: Mapped[Account] = relationship(back_populates="billing_details")
@@ -129,6 +135,10 @@ class LoginSession(Base):
     revoked_at: Mapped[datetime | None]
     ip_address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(400), default="")
+    # Of somebody of the team who reads the pages of an account as its client would ("voir comme", S1); None otherwise
+    viewing_account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    viewing_role: Mapped[Code | None]
+    viewing_since: Mapped[datetime | None]
 
 
 class SignInAttempt(Base):

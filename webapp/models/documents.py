@@ -38,7 +38,13 @@ class InvoiceDocument(Base):
     rules_version: Mapped[str | None]
     findings: Mapped[list[Any]] = mapped_column(JSON, default=list)
     transmission_id: Mapped[str | None]  # what the access point calls it
-    attempts: Mapped[int] = mapped_column(default=0)
+    receiver: Mapped[str | None]  # the address on Peppol it went to: 0208:0876543270
+    turn: Mapped[int] = mapped_column(
+        default=1, server_default="1"
+    )  # each "send again" is a turn, under its own key
+    attempts: Mapped[int] = mapped_column(default=0)  # of this turn
+    next_at: Mapped[datetime | None]  # not before then is it tried, or asked about, again
+    problem: Mapped[Code | None]
     last_error: Mapped[str | None] = mapped_column(Text)
     made_at: Mapped[datetime]
     checked_at: Mapped[datetime | None]

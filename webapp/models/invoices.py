@@ -5,10 +5,25 @@ import uuid
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    and_,
+    func,
+    literal_column,
+    text,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.models.base import Base, BigInt, Code, Currency, NumberKey
+
+OPEN = "kind = 'invoice' and paid_cents < total_cents"  # an invoice with an amount left, for the database
 
 
 class Issuer(Base):
@@ -60,6 +75,14 @@ class Invoice(Base):
         CheckConstraint("kind in ('invoice', 'credit_note')", name="known_kind"),
         CheckConstraint("paid_cents between 0 and abs(total_cents)", name="paid_within_total"),
         Index("ix_invoices_account_issued", "account_id", "issued_on"),
+        # What is still to be paid, by account: few rows of many, read every night (D4).
+        Index(
+            "ix_invoices_open",
+            "account_id",
+            "due_on",
+            sqlite_where=text(OPEN),
+            postgresql_where=text(OPEN),
+        ),
     )
 
     id: Mapped[NumberKey]
@@ -74,7 +97,9 @@ class Invoice(Base):
     run_kind: Mapped[Code | None]  # period or anniversary when billed by the run, else NULL
     run_on: Mapped[date | None]
     issued_on: Mapped[date]
-    due_on: Mapped[date]
+    due_on: Mapped[date]  # as printed, for ever
+    # The team gave more time (S2): what is late, collected or reminded is counted from then. Always after `due_on`.
+    extended_until: Mapped[date | None]
     period_start: Mapped[date]
     period_end: Mapped[date]
     currency: Mapped[Currency]
@@ -85,18 +110,35 @@ class Invoice(Base):
     paid_cents: Mapped[int] = mapped_column(
         default=0
     )  # settled by payments and credit, never above the total
-    ogm: Mapped[Code]  # structured communication, twelve digits
+    ogm: Mapped[Code] = mapped_column(index=True)  # structured communication, twelve digits
     seller: Mapped[dict[str, Any]] = mapped_column(JSON)  # frozen when issued
     buyer: Mapped[dict[str, Any]] = mapped_column(JSON)
     vat_breakdown: Mapped[list[Any]] = mapped_column(
         JSON
-    )  # [{category, rate, base_cents, vat_cents, exemption}]
+    )  # [{category, rate, base_cents, vat_cents}], with exemption_code and exemption where the rate is zero
     payment: Mapped[dict[str, Any]] = mapped_column(JSON)  # means, label and reference, frozen
+    # The establishments of its lines as they were called that day: {id in hex: {name, street, postcode, city, number}}
+    places: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     created_at: Mapped[datetime]
 
     lines: Mapped[list["InvoiceLine"]] = relationship(
         back_populates="invoice", order_by="InvoiceLine.position"
     )
+
+    @hybrid_property
+    def payable_until(self) -> date:
+        """The last day to pay it in time."""
+        return self.extended_until or self.due_on
+
+    @payable_until.inplace.expression
+    @classmethod
+    def _payable_until(cls) -> ColumnElement[date]:
+        return func.coalesce(cls.extended_until, cls.due_on)
+
+
+PAYABLE_UNTIL = Invoice.payable_until  # for statements
+# Written with a literal, as the partial index is: a database cannot match a parameter with it.
+IS_OPEN = and_(Invoice.kind == literal_column("'invoice'"), Invoice.paid_cents < Invoice.total_cents)
 
 
 class InvoiceLine(Base):
@@ -128,7 +170,8 @@ class InvoiceLine(Base):
 
 
 class CreditBalanceEntry(Base):
-    """The account's credit, as movements: a credit note adds, an invoice that uses it takes away (M6)."""
+    """The account's credit, as movements: a credit note, or money beyond what was due, adds; an invoice that uses it
+    takes away (M6). It names the document, or the payment when money came with none to settle."""
 
     __tablename__ = "credit_balance_entries"
 
@@ -136,21 +179,43 @@ class CreditBalanceEntry(Base):
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     amount_cents: Mapped[int]
     currency: Mapped[Currency]
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"))
+    invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoices.id"))
+    payment_id: Mapped[int | None] = mapped_column(BigInt, ForeignKey("payments.id"))
     created_at: Mapped[datetime]
 
 
 class Payment(Base):
-    """Money received, or credit set against an invoice. `method` is transfer, direct_debit, card or credit."""
+    """Money received, taken back, or credit set against an invoice: one row per invoice it concerns.
+
+    `method` is transfer, direct_debit, card or credit. Money taken back (an R-transaction, a refund) is a negative row
+    that names the one it reverses: neither is ever edited. `invoice_id` is None for the part that found nothing to
+    settle and became the account's credit.
+    """
 
     __tablename__ = "payments"
+    __table_args__ = (
+        # The same movement of money, told twice, settles once: D3.
+        UniqueConstraint("source", "invoice_id"),
+        Index(
+            "uq_payments_source_surplus",
+            "source",
+            unique=True,
+            sqlite_where=text("invoice_id is null"),
+            postgresql_where=text("invoice_id is null"),
+        ),
+    )
 
     id: Mapped[NumberKey]
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"), index=True)
+    invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoices.id"), index=True)
     credit_note_id: Mapped[int | None] = mapped_column(ForeignKey("invoices.id"))
     amount_cents: Mapped[int]
     currency: Mapped[Currency]
     method: Mapped[Code]
+    # Where the money was seen, once for all: "bank:<key of the entry>", "stripe:<charge>", "staff:<key of the form>".
+    source: Mapped[str | None] = mapped_column(String(180), index=True)
+    collection_id: Mapped[int | None] = mapped_column(BigInt, ForeignKey("collections.id"), index=True)
+    reversal_of_id: Mapped[int | None] = mapped_column(BigInt, ForeignKey("payments.id"), index=True)
+    reason_code: Mapped[Code | None]  # of a reversal: AM04, MD06, refund …
     received_on: Mapped[date]
     created_at: Mapped[datetime]

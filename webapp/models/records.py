@@ -58,6 +58,8 @@ class OutboxMessage(Base):
     subject: Mapped[str]
     text_body: Mapped[str] = mapped_column(Text)
     html_body: Mapped[str] = mapped_column(Text)
+    thread: Mapped[Code | None]  # what mail programs group it by, such as demande-12
+    reply_to: Mapped[str | None]  # who reads the answers, when it is not who sends
     sent_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None]
