@@ -50,9 +50,8 @@ def test_it_says_parties_lines_and_totals_in_french():
     ],
 )
 def test_it_speaks_the_customers_language_mentions_included(language, said):
-    mention = documents.groups(
-        [{"category": "AE", "rate": "0", "base_cents": 4400, "vat_cents": 0}], "EUR", language
-    )
+    group = {"category": "AE", "rate": "0", "base_cents": 4400, "vat_cents": 0}
+    mention = documents.groups([group | documents.exemption(REVERSE_CHARGE, language)], "EUR")
     pdf = read(
         replace(
             a_document([a_line("44.00", vat=REVERSE_CHARGE)], buyer=DUTCH_BUYER),

@@ -1,11 +1,11 @@
 """Handing an electronic invoice over to Peppol: one small class per way of doing it, chosen by the settings.
 
-An access point sends a UBL under a key that it takes once, and says later where it is. Receiving suppliers' invoices is
-a duty of the business, not of this portal.
+Handing over has two steps, so that a crash between them sends nothing twice: `deposit` leaves the document, whose id is
+noted here, and `release` lets that one go. Whoever comes back asks `status` first. Receiving suppliers' invoices is a
+duty of the business, not of this portal.
 """
 
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,10 @@ from typing import Any, Protocol
 import requests
 
 from webapp.config import Settings
+from webapp.domain.einvoice import Endpoint
 
-STATES = ("sent", "delivered", "rejected", "failed")
+WAITING = "waiting"  # deposited and not released
+STATES = (WAITING, "sent", "delivered", "rejected", "failed")
 
 
 class NotSent(Exception):
@@ -28,33 +30,46 @@ class NotSent(Exception):
         self.is_final = is_final
 
 
+class ReceiverUnknown(NotSent):
+    """Nobody receives invoices at that address."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, is_final=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a document is: sent, delivered, rejected or failed, with the reason given."""
+    """Where a document is: waiting to be released, sent, delivered, rejected or failed, with the reason given."""
 
     state: str
     reason: str = ""
 
 
 class AccessPoint(Protocol):
-    def knows(self, scheme: str, number: str) -> bool | None:
-        """Whether this participant receives invoices on Peppol; None when it cannot be asked."""
+    def knows(self, receiver: Endpoint) -> bool | None:
+        """Whether invoices are received at this address on Peppol; None when it cannot be asked. Raises NotSent."""
 
-    def send(self, ubl: bytes, key: str) -> str:
-        """Hand a document over, once per `key`; gives its transmission id. Raises NotSent."""
+    def deposit(self, ubl: bytes, key: str) -> str:
+        """Leave a document without sending it; gives its transmission id. Raises NotSent."""
+
+    def release(self, transmission_id: str, receiver: Endpoint) -> None:
+        """Send what was deposited. Raises NotSent, or ReceiverUnknown."""
 
     def status(self, transmission_id: str) -> Status:
-        """Where it is now. Raises NotSent when the access point does not answer."""
+        """Where it is now. Raises NotSent when the access point does not answer, or does not have it."""
 
 
 @dataclass
 class Download:
     """No access point: people fetch the UBL and hand it over themselves. Nothing leaves by itself."""
 
-    def knows(self, scheme: str, number: str) -> bool | None:
+    def knows(self, receiver: Endpoint) -> bool | None:
         return None
 
-    def send(self, ubl: bytes, key: str) -> str:
+    def deposit(self, ubl: bytes, key: str) -> str:
+        raise NotSent("no access point is set: download the document and hand it over", is_final=True)
+
+    def release(self, transmission_id: str, receiver: Endpoint) -> None:
         raise NotSent("no access point is set: download the document and hand it over", is_final=True)
 
     def status(self, transmission_id: str) -> Status:
@@ -63,37 +78,47 @@ class Download:
 
 @dataclass
 class FolderDrop:
-    """Writes each document into a folder that another program watches. Written whole, under its final name at once."""
+    """Writes each document into a folder that another program watches: `<key>.xml`, whole and at once.
+
+    Until it is released it is a file whose name begins with a point, which the other program must leave alone.
+    """
 
     folder: Path
 
-    def knows(self, scheme: str, number: str) -> bool | None:
+    def knows(self, receiver: Endpoint) -> bool | None:
         return None
 
-    def send(self, ubl: bytes, key: str) -> str:
+    def deposit(self, ubl: bytes, key: str) -> str:
         name = f"{key}.xml"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, partial = tempfile.mkstemp(dir=self.folder, prefix=f".{key}-")
-            with os.fdopen(handle, "wb") as file:
+            with self._waiting(name).open("wb") as file:
                 file.write(ubl)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(partial).replace(self.folder / name)
         except OSError as wrong:
             raise NotSent(f"the folder {self.folder} cannot be written: {wrong}") from wrong
         return name
 
+    def release(self, transmission_id: str, receiver: Endpoint) -> None:
+        try:
+            self._waiting(transmission_id).replace(self.folder / transmission_id)
+        except OSError as wrong:
+            raise NotSent(f"the folder {self.folder} cannot be written: {wrong}") from wrong
+
     def status(self, transmission_id: str) -> Status:
-        return Status("sent")  # what becomes of it is known to the program that takes it
+        # What becomes of it once released is known to the program that takes it.
+        return Status(WAITING if self._waiting(transmission_id).exists() else "sent")
+
+    def _waiting(self, name: str) -> Path:
+        return self.folder / f".{name}"
 
 
-# What e-invoice.be says of a document, and what it means here.
+# What e-invoice.be says of a document, and what it means here. REJECTED is not among its states today.
 REST_STATES = {
-    "DRAFT": "sent",
+    "DRAFT": WAITING,
     "TRANSIT": "sent",
     "SENT": "delivered",
-    "RECEIVED": "delivered",
     "REJECTED": "rejected",
     "FAILED": "failed",
 }
@@ -101,31 +126,34 @@ REST_STATES = {
 
 @dataclass
 class RestAccessPoint:
-    """An access point with the interface of e-invoice.be: make a document of the UBL, send it, ask for its state.
+    """An access point with the interface of e-invoice.be: make a draft of the UBL, send it, ask for its state.
 
-    The key goes as Idempotency-Key: a document sent again after a crash is the one already there.
+    Its API promises no idempotency key, which goes along all the same: what keeps a document from leaving twice is that
+    only a draft is sent. The receiver's address is said, since it would otherwise be worked out from the VAT number
+    (source: e-invoice-api 1.39.1, the client that e-invoice.be publishes).
     """
 
     url: str
     api_key: str = field(repr=False)
     timeout_seconds: float = 15.0
 
-    def knows(self, scheme: str, number: str) -> bool | None:
-        answer = self._ask("GET", "/api/lookup", params={"peppol_id": f"{scheme}:{number}"})
-        if answer.status_code == 404:
-            return False
-        known = self._body(answer).get("receives_invoices")
-        return bool(known) if known is not None else None
+    def knows(self, receiver: Endpoint) -> bool | None:
+        asked = {"peppol_id": f"{receiver.scheme}:{receiver.number}"}
+        known = self._body(self._ask("GET", "/api/validate/peppol-id", params=asked)).get("is_valid")
+        return known if isinstance(known, bool) else None
 
-    def send(self, ubl: bytes, key: str) -> str:
-        header = {"Idempotency-Key": key}
+    def deposit(self, ubl: bytes, key: str) -> str:
         file = {"file": (f"{key}.xml", ubl, "application/xml")}
+        header = {"Idempotency-Key": key}
         made = self._body(self._ask("POST", "/api/documents/ubl", headers=header, files=file))
         transmission_id = str(made.get("id") or "")
         if not transmission_id:
             raise NotSent("the access point gave no identifier")
-        self._body(self._ask("POST", f"/api/documents/{transmission_id}/send", headers=header))
         return transmission_id
+
+    def release(self, transmission_id: str, receiver: Endpoint) -> None:
+        to = {"receiver_peppol_scheme": receiver.scheme, "receiver_peppol_id": receiver.number}
+        self._body(self._ask("POST", f"/api/documents/{transmission_id}/send", params=to))
 
     def status(self, transmission_id: str) -> Status:
         body = self._body(self._ask("GET", f"/api/documents/{transmission_id}"))

@@ -7,7 +7,7 @@ of the driver is raised as SQLAlchemy would raise it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     bindparam,
     cast,
-    column,
     func,
     insert,
     select,
@@ -33,11 +32,11 @@ from sqlalchemy.sql import ClauseElement, ColumnElement
 Plain = tuple[Any, ...]
 
 
-class Days(dict[str, date]):
+class Days(dict[str | None, date | None]):
     """The dates that ISO texts say, each read once: a run meets the same ones over and over."""
 
-    def __missing__(self, text: str) -> date:
-        day = self[text] = date.fromisoformat(text)
+    def __missing__(self, text: str | None) -> date | None:
+        day = self[text] = None if text is None else date.fromisoformat(text)
         return day
 
 
@@ -47,8 +46,13 @@ class IsoDays(dict[date, str]):
         return text
 
 
-# On SQLite: a checkpoint after many pages, not at each commit, and no map of the file, which counts as memory.
-FOR_BULK = ("PRAGMA wal_autocheckpoint = 20000", "PRAGMA mmap_size = 0")
+FOR_BULK = {
+    # A checkpoint after many pages, not at each commit; no map of the file, and a small cache (KiB), because both
+    # count as memory and the system keeps the file's pages anyway.
+    "sqlite": ("PRAGMA wal_autocheckpoint = 20000", "PRAGMA mmap_size = 0", "PRAGMA cache_size = -4000"),
+    # A thousand rows found by their key, not by reading the whole of their table as the default of 4 makes it seem.
+    "postgresql": ("SET LOCAL random_page_cost = 1.1",),
+}
 
 
 class BulkRows:
@@ -63,10 +67,10 @@ class BulkRows:
         self._driver: Any = connection.connection.dbapi_connection
 
     def widen(self) -> None:
-        """Prepare this connection for much writing; it stays so until it is closed."""
-        if not self.is_postgres:
-            for pragma in FOR_BULK:
-                self._driver.execute(pragma)
+        """Prepare for much reading and writing: on PostgreSQL this transaction, on SQLite the connection for its life."""
+        for setting in FOR_BULK[self.dialect.name]:
+            with self._told(setting):
+                self._driver.execute(setting)
 
     # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -77,41 +81,44 @@ class BulkRows:
         with self._told(sql):
             cursor = self._driver.cursor()
             if self.is_postgres:
-                return list(cursor.execute(sql, filled))
-            found = cursor.execute(sql, [filled[name] for name in names]).fetchall()
-        return list(self._with_dates(found, dates)) if dates else found
+                rows: list[Plain] = cursor.execute(sql, filled).fetchall()
+                return rows
+            rows = cursor.execute(sql, [filled[name] for name in names]).fetchall()
+        return self._with_dates(rows, dates) if dates and rows else rows
 
     def _sent(self, value: Any) -> Any:
         return value.isoformat() if type(value) is date and not self.is_postgres else value
 
-    def _with_dates(self, rows: Iterable[Plain], places: Sequence[int]) -> Iterator[Plain]:
-        days = self.days
-        for row in rows:
-            values = list(row)
-            for place in places:
-                if values[place] is not None:
-                    values[place] = days[values[place]]
-            yield tuple(values)
+    def _with_dates(self, rows: list[Plain], places: Sequence[int]) -> list[Plain]:
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for place in places:
+            columns[place] = map(self.days.__getitem__, columns[place])
+        return list(zip(*columns, strict=True))
+
+    def ids(self, ids: Sequence[str]) -> str:
+        """Ids as `among` takes them, in one text: a driver that is given a list looks at each of them."""
+        if self.is_postgres:
+            return "{" + ",".join(ids) + "}"
+        return '["' + '","'.join(ids) + '"]' if ids else "[]"
 
     # ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def day(self, value: date) -> Any:
-        """A date as the driver takes it fast."""
-        return value if self.is_postgres else self.iso_days[value]
+    def day(self, value: date) -> str:
+        """A date as both drivers take it fast: as text."""
+        return self.iso_days[value]
 
     def stored(self, of: ColumnElement[Any], value: Any) -> Any:
         """One value as its column keeps it: worth it for what a whole run repeats."""
         process = of.type.dialect_impl(self.dialect).bind_processor(self.dialect)
-        return process(value) if process else value
+        stored = process(value) if process else value
+        return stored.isoformat() if isinstance(stored, datetime) else stored
 
     def take_ids(self, table: Table, count: int) -> Sequence[int]:
         """Keys for `count` new rows. On SQLite the transaction holds the only pen."""
         if not self.is_postgres:
-            [[last]] = self.read(select(func.coalesce(func.max(table.c.id), 0)))
+            [[last]] = self.read(_last_id(table))
             return range(last + 1, last + 1 + count)
-        following = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
-        numbers = select(following).select_from(func.generate_series(1, bindparam("count")))
-        return [number for (number,) in self.read(numbers, count=count)]
+        return [number for (number,) in self.read(_next_ids(table), count=count)]
 
     def insert(self, table: Table, columns: Sequence[str], rows: Iterable[Plain]) -> None:
         if self.is_postgres:
@@ -132,15 +139,17 @@ class BulkRows:
             for row in rows:
                 write_row(row)
 
-    def update(self, table: Table, columns: Sequence[str], rows: Sequence[Plain]) -> None:
-        """Set `columns` of rows found by their id; each tuple holds the values, then the id."""
-        sql, names, _defaults = _compiled(_update(table, tuple(columns), self.is_postgres), self.dialect)
+    def update(self, table: Table, values: Mapping[str, Any], ids: Sequence[str]) -> None:
+        """Set the same `values`, by column, on the rows of `ids`; a value may be an expression of the row."""
+        said = {name: value for name, value in values.items() if isinstance(value, ClauseElement)}
+        statement = _update(table, tuple(values), tuple(said.items()), self.dialect)
+        sql, names, defaults = _compiled(statement, self.dialect)
+        filled = {**defaults, "ids": self.ids(ids)}
+        filled |= {f"new_{name}": value for name, value in values.items() if name not in said}
         with self._told(sql):
-            if self.is_postgres:
-                values = zip(*rows, strict=True)
-                self._driver.cursor().execute(sql, dict(zip(_binds(columns), map(list, values), strict=True)))
-            else:
-                self._driver.cursor().executemany(sql, _in_order(_binds(columns), names, rows))
+            self._driver.cursor().execute(
+                sql, filled if self.is_postgres else [filled[name] for name in names]
+            )
 
     @contextmanager
     def _told(self, sql: str) -> Iterator[None]:
@@ -152,7 +161,7 @@ class BulkRows:
 
 
 def among(of: ColumnElement[Any], dialect: Dialect) -> ColumnElement[bool]:
-    """Whether a column of ids is one of the bound `ids`: a list on PostgreSQL, JSON text of it on SQLite."""
+    """Whether a column of ids is one of the bound `ids`, as `BulkRows.ids` writes them."""
     if dialect.name == "postgresql":
         return of == func.any(bindparam("ids", type_=ARRAY(of.type)))
     values = func.json_each(bindparam("ids")).table_valued("value")
@@ -164,14 +173,21 @@ def as_text(of: Any, dialect: Dialect) -> ColumnElement[Any]:
     return cast(of, String).label(of.name) if dialect.name == "postgresql" else of
 
 
-def _binds(columns: Sequence[str]) -> list[str]:
-    return [*(f"new_{name}" for name in columns), "key"]
-
-
 def _in_order(given: Sequence[str], wanted: Sequence[str], rows: Iterable[Plain]) -> Iterable[Plain]:
     if list(given) == list(wanted):
         return rows
     return map(itemgetter(*(list(given).index(name) for name in wanted)), rows)
+
+
+@lru_cache
+def _last_id(table: Table) -> Select[Any]:
+    return select(func.coalesce(func.max(table.c.id), 0))
+
+
+@lru_cache
+def _next_ids(table: Table) -> Select[Any]:
+    following = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
+    return select(following).select_from(func.generate_series(1, bindparam("count")))
 
 
 @lru_cache
@@ -180,25 +196,21 @@ def _insertion(table: Table, columns: tuple[str, ...]) -> ClauseElement:
 
 
 @lru_cache
-def _update(table: Table, columns: tuple[str, ...], is_postgres: bool) -> ClauseElement:
-    if not is_postgres:
-        new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-        return update(table).where(table.c.id == bindparam("key")).values(new)
-    names = [*columns, "id"]
-    lists = [
-        bindparam(bind, type_=ARRAY(table.c[name].type))
-        for bind, name in zip(_binds(columns), names, strict=True)
-    ]
-    given = func.unnest(*lists).table_valued(
-        *(column(name, table.c[name].type) for name in names), name="given"
-    )
-    given = given.render_derived()
-    return update(table).where(table.c.id == given.c.id).values({name: given.c[name] for name in columns})
+def _update(
+    table: Table, columns: tuple[str, ...], said: tuple[tuple[str, ColumnElement[Any]], ...], dialect: Dialect
+) -> ClauseElement:
+    values: dict[str, Any] = {
+        name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns
+    } | dict(said)
+    return update(table).where(among(table.c.id, dialect)).values(values)
 
 
 @lru_cache(maxsize=128)
 def _compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, list[str], Mapping[str, Any]]:
-    """The statement as the driver takes it, the order of its values, and those it came with."""
+    """The statement as the driver takes it, the order of its values, and those it came with.
+
+    Known by the object itself: a statement made anew for each page would be compiled, and kept, as many times.
+    """
     compiled: Any = statement.compile(dialect=dialect)
     return (
         str(compiled),

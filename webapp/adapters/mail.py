@@ -52,10 +52,14 @@ def compose(
     key: str,
     at: datetime,
     attachments: Sequence[Attachment] = (),
+    thread: str | None = None,
+    reply_to: str | None = None,
 ) -> EmailMessage:
     """The message in its two forms, text first, with the styles written into the HTML, then its documents.
 
     `key` makes the Message-ID: a message sent again after a failure is recognised by the mailbox as the same one.
+    Messages of one `thread` refer to the same first one, which need not exist: that is enough for mail programs to show
+    them together (RFC 5322, 3.6.4).
     Raises MailNotSent when an address cannot be written in a header (a line break, no domain).
     """
     message = EmailMessage()
@@ -64,7 +68,12 @@ def compose(
         message["To"] = Address(addr_spec=recipient)
         message["Subject"] = " ".join(subject.split())
         message["Date"] = format_datetime(at)
-        message["Message-ID"] = f"<{key}@{Address(addr_spec=_bare(sender)).domain}>"
+        domain = Address(addr_spec=_bare(sender)).domain
+        message["Message-ID"] = f"<{key}@{domain}>"
+        if thread:
+            message["In-Reply-To"] = message["References"] = f"<{thread}@{domain}>"
+        if reply_to:
+            message["Reply-To"] = Address(addr_spec=reply_to)
         message["Content-Language"] = language
         message["Auto-Submitted"] = "auto-generated"
     except (ValueError, IndexError) as wrong:

@@ -126,6 +126,16 @@ class SubscriptionFile:
 
 
 @dataclass(frozen=True)
+class PaymentFile:
+    """What pays the invoices: an account to debit under a mandate, or a card that expires some months from now."""
+
+    iban: str  # compact; empty for a card
+    label: str  # of a card, as shown
+    reference: str  # of the mandate
+    expires_in_months: int
+
+
+@dataclass(frozen=True)
 class AccountFile:
     reference: str
     name: str
@@ -133,6 +143,7 @@ class AccountFile:
     language: str
     reseller: str | None
     billing: dict[str, Any]  # the columns of billing_details
+    payment: PaymentFile | None
     users: tuple[UserFile, ...]
     overdue_invoices: int
     subscription: SubscriptionFile
@@ -247,6 +258,7 @@ def _account(entry: Entry) -> AccountFile:
         language=entry.choice("language", LANGUAGES),
         reseller=entry.text("reseller", default="") or None,
         billing=_billing(entry),
+        payment=_payment(entry),
         users=tuple(users),
         overdue_invoices=entry.integer("overdue_invoices", 0, 24, default=0),
         subscription=_subscription(subscription or entry),
@@ -283,14 +295,25 @@ def _billing(account: Entry) -> dict[str, Any]:
         "vat_treatment": entry.choice("vat_treatment", TREATMENTS, default="domestic"),
         "payment_term_days": entry.integer("payment_term_days", 0, 90, default=14),
     }
-    payment = entry.entry("payment")
-    if payment is not None:
-        values["payment_method"] = payment.choice("method", METHODS)
-        values["payment_label"] = payment.text("label", default="")
-        values["payment_reference"] = payment.text("reference", default="")
-        payment.close()
     entry.close()
     return values
+
+
+def _payment(account: Entry) -> PaymentFile | None:
+    """How the account pays; None for transfers."""
+    payment = account.entry("payment")
+    if payment is None:
+        return None
+    method = payment.choice("method", METHODS)
+    found = None
+    if method == "direct_debit":
+        iban = _valid(payment, "iban", _iban, _("un IBAN, tel que BE68 5390 0754 7034"))
+        found = PaymentFile(iban, "", payment.text("reference", most=35), 0)
+    elif method == "card":
+        months = payment.integer("expires_in_months", 0, 120, default=24)
+        found = PaymentFile("", payment.text("label", most=60), "", months)
+    payment.close()
+    return found
 
 
 def _subscription(entry: Entry) -> SubscriptionFile:

@@ -1,17 +1,25 @@
 """Secrets that the database keeps and the portal must read back: sealed, so that a copy of the database is no use.
 
-Fernet (AES-128-CBC and HMAC-SHA256) of the `cryptography` package, with keys derived from SECRET_KEY by HKDF. What a
-former key of SECRET_KEY_FALLBACKS sealed is still opened; `renew` seals it with the current one.
+Fernet (AES-128-CBC and HMAC-SHA256) of the `cryptography` package, with keys derived from SECRET_KEY by HKDF. Each kind
+of secret has keys of its own: what was sealed for one purpose is not opened for another. What a former key of
+SECRET_KEY_FALLBACKS sealed is still opened; `renew` seals it with the current one.
 """
 
 import base64
 from collections.abc import Sequence
+from enum import StrEnum
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-PURPOSE = b"portal: secrets of second factors"
+
+class Purpose(StrEnum):
+    """What is sealed. The words are part of the keys: they never change."""
+
+    SECOND_FACTORS = "secrets of second factors"
+    BANK_ACCOUNTS = "bank accounts"
+    WEBHOOKS = "secrets of webhooks"
 
 
 class Unreadable(Exception):
@@ -28,8 +36,8 @@ class Vault:
     'JBSWY3DP'
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._fernet = MultiFernet([Fernet(_derived(key)) for key in keys])
+    def __init__(self, keys: Sequence[str], purpose: Purpose = Purpose.SECOND_FACTORS) -> None:
+        self._fernet = MultiFernet([Fernet(_derived(key, purpose)) for key in keys])
 
     def seal(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
@@ -49,6 +57,7 @@ class Vault:
             raise Unreadable from None
 
 
-def _derived(key: str) -> bytes:
-    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=PURPOSE).derive(key.encode())
+def _derived(key: str, purpose: Purpose) -> bytes:
+    info = f"portal: {purpose}".encode()
+    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(key.encode())
     return base64.urlsafe_b64encode(derived)
