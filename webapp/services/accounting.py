@@ -4,7 +4,6 @@ The columns of the CSV are a promise to other people's programs: docs/accountant
 never renamed and never moved.
 """
 
-import csv
 import io
 import uuid
 import zipfile
@@ -12,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
+from webapp.adapters import sheet
 from webapp.domain.periods import Period
 from webapp.models.invoices import Invoice, InvoiceLine
 from webapp.services import documents
@@ -45,7 +44,6 @@ COLUMNS = (
     "documents_corriges",
 )
 KINDS = {"invoice": "facture", "credit_note": "note_de_credit"}
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,11 @@ def whole(year: int | None, month: int | None) -> Period | None:
     return Period(date(year, month, 1), date(year + month // 12, month % 12 + 1, 1))
 
 
-def _of(account_id: uuid.UUID, period: Period | None) -> list[Any]:
-    matches = [Invoice.account_id == account_id]
+Conditions = Sequence[ColumnElement[bool]]  # what documents must match besides, such as a search
+
+
+def _of(account_id: uuid.UUID, period: Period | None, also: Conditions) -> list[Any]:
+    matches = [Invoice.account_id == account_id, *also]
     if period is not None:
         matches.append(Invoice.issued_on.between(period.start, period.last_day))
     return matches
@@ -77,11 +78,13 @@ def _of(account_id: uuid.UUID, period: Period | None) -> list[Any]:
 # ── The archive ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def documents_of(session: Session, account_id: uuid.UUID, period: Period | None) -> list[int]:
+def documents_of(
+    session: Session, account_id: uuid.UUID, period: Period | None, also: Conditions = ()
+) -> list[int]:
     """The ids of the documents of an archive, oldest first. Raises TooManyDocuments."""
     ids = list(
         session.scalars(
-            select(Invoice.id).where(*_of(account_id, period)).order_by(Invoice.issued_on, Invoice.id)
+            select(Invoice.id).where(*_of(account_id, period, also)).order_by(Invoice.issued_on, Invoice.id)
         )
     )
     if len(ids) > MOST_FILES:
@@ -140,14 +143,19 @@ def archive(
 
 
 def rows(
-    session: Session, account_id: uuid.UUID, period: Period | None, *, decimal_point: bool = False
+    session: Session,
+    account_id: uuid.UUID,
+    period: Period | None,
+    also: Conditions = (),
+    *,
+    decimal_point: bool = False,
 ) -> Iterator[str]:
     """The CSV, line by line: one row per document and VAT rate, so that every amount may be added up.
 
     Semicolons, a decimal comma unless `decimal_point`, and the mark by which spreadsheets know UTF-8.
     """
-    corrected = _corrected(session, account_id, period)
-    yield "\ufeff" + _written(COLUMNS)
+    corrected = _corrected(session, account_id, period, also)
+    yield sheet.MARK + sheet.written(COLUMNS)
     found = session.execute(
         select(
             Invoice.id,
@@ -164,20 +172,19 @@ def rows(
             Invoice.paid_cents,
             Invoice.ogm,
         )
-        .where(*_of(account_id, period))
+        .where(*_of(account_id, period, also))
         .order_by(Invoice.issued_on, Invoice.id)
     )
     for row in found:
         for position, group in enumerate(row.vat_breakdown):
-            yield _written(_row(row, group, position == 0, corrected.get(row.id, ()), decimal_point))
+            yield sheet.written(_row(row, group, position == 0, corrected.get(row.id, ()), decimal_point))
 
 
 def _row(
     row: Any, group: dict[str, Any], is_first: bool, corrected: Sequence[str], decimal_point: bool
 ) -> list[str]:
     def amount(cents: int) -> str:
-        text = f"{Decimal(cents).scaleb(-2):.2f}"
-        return text if decimal_point else text.replace(".", ",")
+        return sheet.amount(cents, decimal_point=decimal_point)
 
     buyer = row.buyer
     is_note = row.kind == "credit_note"
@@ -190,10 +197,10 @@ def _row(
         "" if is_note else row.due_on.isoformat(),
         row.period_start.isoformat(),
         Period(row.period_start, row.period_end).last_day.isoformat(),
-        harmless(buyer.get("legal_name")),
-        harmless(buyer.get("buyer_reference") or buyer.get("reference")),
-        harmless(buyer.get("enterprise_number")),
-        harmless(buyer.get("vat_number")),
+        sheet.harmless(buyer.get("legal_name")),
+        sheet.harmless(buyer.get("buyer_reference") or buyer.get("reference")),
+        sheet.harmless(buyer.get("enterprise_number")),
+        sheet.harmless(buyer.get("vat_number")),
         row.currency,
         group["category"],
         rate if decimal_point else rate.replace(".", ","),
@@ -206,24 +213,9 @@ def _row(
     ]
 
 
-def harmless(text: str | None) -> str:
-    """A text that no spreadsheet takes for a formula: an apostrophe goes before what would begin one.
-
-    >>> harmless("=1+1"), harmless(" @SUM(A1)"), harmless("Brasserie du Parc")
-    ("'=1+1", "' @SUM(A1)", 'Brasserie du Parc')
-    """
-    text = text or ""
-    begins = text.startswith(FORMULA) or text.lstrip().startswith(FORMULA)
-    return f"'{text}" if begins else text
-
-
-def _written(cells: Sequence[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, delimiter=";", lineterminator="\r\n").writerow(cells)
-    return line.getvalue()
-
-
-def _corrected(session: Session, account_id: uuid.UUID, period: Period | None) -> dict[int, list[str]]:
+def _corrected(
+    session: Session, account_id: uuid.UUID, period: Period | None, also: Conditions
+) -> dict[int, list[str]]:
     """The numbers of the documents whose lines each document gives back, by its id."""
     root, corrected = aliased(InvoiceLine), aliased(Invoice)
     pairs = session.execute(
@@ -231,7 +223,7 @@ def _corrected(session: Session, account_id: uuid.UUID, period: Period | None) -
         .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
         .join(root, root.id == InvoiceLine.root_id)
         .join(corrected, corrected.id == root.invoice_id)
-        .where(*_of(account_id, period), corrected.id != Invoice.id)
+        .where(*_of(account_id, period, also), corrected.id != Invoice.id)
         .distinct()
         .order_by(Invoice.id, corrected.number)
     )

@@ -1,10 +1,11 @@
 """The audit trail: who did what, when, before and after (U3). Entries are added, never changed."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from webapp.domain.access import Actor
@@ -40,3 +41,29 @@ def record(
     )
     session.add(entry)
     return entry
+
+
+def record_all(
+    session: Session,
+    actor: Actor,
+    action: str,
+    noted: Sequence[tuple[uuid.UUID, str, Mapping[str, Any]]],
+    now: datetime,
+) -> None:
+    """`record` for many accounts, in one statement: the account, the subject and the facts after, in their order."""
+    rows = [
+        {
+            "account_id": account_id,
+            "at": now,
+            "actor_kind": actor.kind,
+            "actor_id": actor.id,
+            "actor_name": actor.name,
+            "action": action,
+            "subject": subject,
+            "before": {},
+            "after": dict(after),
+        }
+        for account_id, subject, after in noted
+    ]
+    if rows:
+        session.connection().execute(insert(AuditEntry), rows)

@@ -9,7 +9,7 @@ import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -18,16 +18,17 @@ from sqlalchemy.orm import Session
 from webapp.adapters import numbers
 from webapp.adapters.vies import CheckVat
 from webapp.domain.access import SYSTEM, Actor
-from webapp.domain.refusals import LinkExpired, StalePage, SubscriptionEnded, TooManyAttempts
+from webapp.domain.refusals import KindFrozen, LinkExpired, StalePage, SubscriptionEnded, TooManyAttempts
 from webapp.domain.vat_treatment import treatment_for
 from webapp.models.accounts import Account, BillingDetails, EmailCheck
 from webapp.models.invoices import Issuer
 from webapp.models.subscriptions import Subscription
-from webapp.services import audit, outbox
+from webapp.services import audit, contracts, outbox, requests
 from webapp.services.people import fingerprint, normalise
 
 CHECK_LIFETIME = timedelta(days=7)
 CHECKS_PER_HOUR = 5
+CHECKED = ("kind", "vat_number")  # by a person of the team, once they have changed
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,22 @@ def save(
     address_of: Callable[[str], str],
     check_vat: CheckVat,
     actor: Actor,
+    today: date,
     now: datetime,
 ) -> bool:
     """Keep the details for the invoices to come, and the row's previous values in the audit trail.
 
     `version` is that of the values the form was opened on. Returns whether a mail asks the accountant to confirm a
     new address. Raises StalePage when somebody changed the details meanwhile, TooManyAttempts past 5 such mails an
-    hour, SubscriptionEnded when no invoice is to come: nothing has changed then.
+    hour, SubscriptionEnded when no invoice is to come, KindFrozen: nothing has changed then.
     """
     ensure_invoices_to_come(session, account_id)
     account, row = _rows(session, account_id, lock=True)
     known = _details(account, row)
     if version != known.version:
         raise StalePage()
+    if (wanted.kind == "consumer") != (known.kind == "consumer"):
+        _ensure_no_commitment(session, account_id, today)
     if wanted.enterprise_number is None and wanted.country == "BE" and wanted.vat_number:
         wanted = replace(wanted, enterprise_number=wanted.vat_number.removeprefix("BE"))
     before = _facts(account, row)
@@ -128,6 +132,7 @@ def save(
             session, actor, account_id, "billing_details.changed", ", ".join(changed),
             {name: before[name] for name in changed}, {name: after[name] for name in changed}, now,
         )  # fmt: skip
+        _have_it_checked(session, account_id, before, after, actor, now)
     waiting = _waiting(session, account_id, now)
     is_new = bool(accountant_email) and normalise(accountant_email or "") != row.accountant_email
     if is_new and (waiting is None or waiting.email != normalise(accountant_email or "")):
@@ -138,6 +143,20 @@ def save(
         _close_checks(session, account_id, now)
     session.flush()
     return False
+
+
+def _have_it_checked(
+    session: Session,
+    account_id: uuid.UUID,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Another VAT number or kind of customer changes the invoices to come: somebody of the team looks at it."""
+    changed = {name: [before[name], after[name]] for name in CHECKED if before[name] != after[name]}
+    if changed and actor.kind == "user":
+        requests.open_one(session, "details", account_id, actor, now, facts={"changed": changed})
 
 
 # --- The accountant's address ----------------------------------------------------------------------------------
@@ -204,6 +223,19 @@ def ensure_invoices_to_come(session: Session, account_id: uuid.UUID) -> None:
     ends = [row.ended_on for row in rows if row.status == "ended" and row.ended_on is not None]
     if ends and len(ends) == len(rows):
         raise SubscriptionEnded(max(ends))
+
+
+def _ensure_no_commitment(session: Session, account_id: uuid.UUID, today: date) -> None:
+    """Raises KindFrozen while a commitment of the account runs: a consumer may withdraw, and leave a renewed one."""
+    running = select(Subscription.id).where(
+        Subscription.account_id == account_id, Subscription.status == "active"
+    )
+    for subscription_id in session.scalars(running):
+        contract = contracts.load(session, subscription_id).contract.on(today)
+        commitment = contract.signature.commitment
+        term = commitment.term_on(max(today, commitment.starts_on)) if contract.ended_on is None else None
+        if term is not None:
+            raise KindFrozen(term.last_day)
 
 
 def _ask_accountant(

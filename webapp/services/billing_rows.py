@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import count
+from json.encoder import encode_basestring_ascii
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Dialect, Select, Table, bindparam, func, or_, select
@@ -17,14 +19,22 @@ from sqlalchemy.orm import Session
 
 from webapp.adapters.bulk_rows import BulkRows, among, as_text
 from webapp.domain.contract import Frequency, OptionKind
-from webapp.domain.plain_billing import PlainContract, PlainOption, PlainPeriod, PlainTariff, plain_period
+from webapp.domain.einvoice import Problem
+from webapp.domain.plain_billing import (
+    PlainContract,
+    PlainOption,
+    PlainPeriod,
+    PlainTariff,
+    has_plain_details,
+    plain_period,
+)
 from webapp.domain.terms import Renewal
 from webapp.domain.vat import VatRate, rate_for
 from webapp.models.accounts import Account, BillingDetails
 from webapp.models.catalogue import Option, OptionVersion, Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine
 from webapp.models.subscriptions import Establishment, ScheduledChange, Subscription, SubscriptionOption
-from webapp.services import invoicing, wording
+from webapp.services import documents, invoicing, wording
 
 SUBSCRIPTIONS, INVOICES, LINES = (
     cast(Table, model.__table__) for model in (Subscription, Invoice, InvoiceLine)
@@ -56,6 +66,7 @@ INVOICE_COLUMNS = [
     "buyer",
     "vat_breakdown",
     "payment",
+    "places",
     "created_at",
 ]
 LINE_COLUMNS = [
@@ -76,7 +87,14 @@ LINE_COLUMNS = [
     "vat_rate",
     "vat_category",
 ]
-MOVED_COLUMNS = ["billed_until", "settled_on", "due_on", "version", "changed_at"]
+NEXT_VERSION = SUBSCRIPTIONS.c.version + 1
+# What `plain_billing.has_plain_details` asks about, in its order.
+DETAILS = [
+    "kind", "legal_name", "street", "postcode", "city", "country", "vat_number", "enterprise_number", "peppol_id"
+]  # fmt: skip
+_details_of = itemgetter(*map(invoicing.BUYER_FIELDS.index, DETAILS))
+KIND, REFERENCE, BUYER_REFERENCE = map(invoicing.BUYER_FIELDS.index, ("kind", "reference", "buyer_reference"))
+PAYMENT_FIELDS = ["method", "label", "reference"]
 
 
 class Due(NamedTuple):
@@ -91,18 +109,32 @@ class Due(NamedTuple):
     plan_price_id: int
     commitment_months: int
     renewal: str
-    version: int
     language: str
     vat_treatment: str
     payment_term_days: int
-    payment: dict[str, Any]  # as the invoice freezes it
-    buyer: dict[str, Any]
+    has_discounts: bool
+    payment_values: tuple[str | None, ...]  # in the order of PAYMENT_FIELDS
+    buyer_values: tuple[str | None, ...]  # in the order of BUYER_FIELDS
+
+    @property
+    def payment(self) -> dict[str, Any]:
+        """As the invoice freezes it."""
+        return dict(zip(PAYMENT_FIELDS, self.payment_values, strict=True))
+
+    @property
+    def buyer(self) -> dict[str, Any]:
+        return dict(zip(invoicing.BUYER_FIELDS, self.buyer_values, strict=True))
+
+    @property
+    def reference(self) -> str:
+        return self.buyer_values[REFERENCE] or ""
 
 
 class Billed(NamedTuple):
     due: Due
     period: PlainPeriod
     descriptions: list[str]
+    places: str  # the establishments of its lines, as JSON
 
 
 Numbered = tuple[int, int, Billed]  # the key, then the number
@@ -159,16 +191,17 @@ class Page:
     def __init__(self, rows: BulkRows, ids: Sequence[str], on: date, waits: bool) -> None:
         self.rows = rows
         core = _statements(rows.dialect)["core" if waits else "core, skipping"]
-        wanted = self._ids(ids)
+        wanted = rows.ids(ids)
         places = {ident: place for place, ident in enumerate(ids)}
         found = rows.read(core, (3, 4, 5), ids=wanted, on=on)
         self.due = sorted(map(_due, found), key=lambda due: places[due.id])
-        held = self._ids([due.id for due in self.due])
+        held = rows.ids([due.id for due in self.due])
         statements = _statements(rows.dialect)
         self.changes: dict[str, date] = {}
         self.options: dict[str, list[tuple[Any, ...]]] = {}
         self.establishments: dict[str, list[tuple[str, date, date | None]]] = {}
         self.names: dict[str, str] = {}
+        self._shown: dict[str, tuple[Any, ...]] = {}
         self.with_credit: set[str] = set()
         if not self.due:
             return
@@ -176,22 +209,27 @@ class Page:
         since = min(due.billed_until for due in self.due)
         for subscription_id, *option in rows.read(statements["options"], (6, 7), ids=held, since=since):
             self.options.setdefault(subscription_id, []).append(tuple(option))
-        for subscription_id, ident, charged_from, charged_until, name in rows.read(
+        for subscription_id, ident, charged_from, charged_until, *shown in rows.read(
             statements["establishments"], (2, 3), ids=held
         ):
             self.establishments.setdefault(subscription_id, []).append((ident, charged_from, charged_until))
-            self.names[ident] = name
-        accounts = self._ids(list({due.account_id for due in self.due}))
+            self.names[ident] = shown[0]
+            self._shown[ident] = tuple(shown)
+        accounts = rows.ids(list({due.account_id for due in self.due}))
         self.with_credit = {account for (account,) in rows.read(statements["credit"], ids=accounts)}
 
-    def _ids(self, ids: Sequence[str]) -> Any:
-        return list(ids) if self.rows.is_postgres else json.dumps(list(ids))
+    def places(self, period: PlainPeriod) -> str:
+        """The establishments that the lines name, as the invoice freezes them."""
+        named = {at for _item, _ref, at, _unit, _quantity in period.lines if at}
+        if not named:
+            return "{}"
+        return (
+            "{" + ", ".join([f'"{_ref(at)}": {_object(PLACE_JSON, self._shown[at])}' for at in named]) + "}"
+        )
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    method, label, reference = row[13:16]
-    payment = {"method": method, "label": label, "reference": reference}
-    return Due._make((*row[:13], payment, dict(zip(invoicing.BUYER_FIELDS, row[16:], strict=True))))
+    return Due._make((*row[:13], row[13:16], row[16:]))
 
 
 class PlainBilling:
@@ -203,8 +241,36 @@ class PlainBilling:
         self.issuer_id = issuer.id
         self.seller = invoicing.frozen_seller(issuer)
         self.seller_json = json.dumps(self.seller)
+        self.selling = documents.party(self.seller)
+        self._is_seller_ready: dict[tuple[str | None, str, str | None, bool], bool] = {}
+        self._plan_words: dict[tuple[int, str], str] = {}  # by price and language: said for every subscriber
         self.catalogue = _Catalogue()
         self.catalogue.read(session)
+
+    def problems(self, due: Due) -> tuple[Problem, ...]:
+        """What keeps an account from being billed: the question of `documents.account_problems`, asked quickly."""
+        values, payment = due.buyer_values, due.payment_values
+        if (
+            has_plain_details(*_details_of(values))
+            and (values[BUYER_REFERENCE] or values[REFERENCE] or "").strip()
+        ):
+            # Nothing is wrong with this buyer: what is left to ask is the same for all who pay and are taxed alike.
+            alike = (values[KIND], due.vat_treatment, payment[0], bool(payment[2]))
+            is_ready = self._is_seller_ready.get(alike)
+            if is_ready is None:
+                is_ready = self._is_seller_ready[alike] = not self._problems(due)
+            if is_ready:
+                return ()
+        return self._problems(due)
+
+    def _problems(self, due: Due) -> tuple[Problem, ...]:
+        return documents.account_problems(
+            seller=self.selling,
+            seller_details=self.seller,
+            buyer=due.buyer,
+            payment=due.payment,
+            rate=rate_for(due.vat_treatment),
+        )
 
     def bill(self, session: Session, page: Page, wanted: Iterable[Due]) -> tuple[list[Billed], list[Due]]:
         """What is plain among `wanted`, worked out and not yet written, and what is not."""
@@ -222,7 +288,7 @@ class PlainBilling:
         return plain, others
 
     def _one(self, page: Page, due: Due) -> Billed | None:
-        if due.account_id in page.with_credit:
+        if due.account_id in page.with_credit or due.has_discounts:
             return None
         tariff, plan_names = self.catalogue.tariffs[due.plan_price_id]
         options = self._options(page.options.get(due.id, ()), tariff)
@@ -249,7 +315,11 @@ class PlainBilling:
         descriptions = []
         for item, ref, at, _unit, _quantity in period.lines:
             if item == "plan":
-                descriptions.append(wording.plan_line(plan_names, language))
+                words = self._plan_words.get((due.plan_price_id, language))
+                if words is None:
+                    words = wording.plan_line(plan_names, language)
+                    self._plan_words[due.plan_price_id, language] = words
+                descriptions.append(words)
             elif item == "establishment":
                 descriptions.append(wording.establishment_line(names[ref], language))
             else:
@@ -257,7 +327,7 @@ class PlainBilling:
                 descriptions.append(
                     wording.option_line(wording.text(option_names[ref], language), place, language)
                 )
-        return Billed(due, period, descriptions)
+        return Billed(due, period, descriptions, page.places(period))
 
     def _options(
         self, held: Iterable[tuple[Any, ...]], tariff: PlainTariff
@@ -299,7 +369,15 @@ class PlainBilling:
         rows.insert(INVOICES, INVOICE_COLUMNS, self._invoices(rows, numbered, series_id, issued_on, at))
         rows.insert(LINES, LINE_COLUMNS, _lines(rows, numbered))
         reached("after_lines")
-        rows.update(SUBSCRIPTIONS, MOVED_COLUMNS, [_moved(rows, each, at) for each in billed])
+        for (until, settled_on, due_on), moved in _moves(billed).items():
+            values = {
+                "billed_until": rows.day(until),
+                "settled_on": rows.day(settled_on),
+                "due_on": rows.day(due_on),
+                "version": NEXT_VERSION,
+                "changed_at": at,
+            }
+            rows.update(SUBSCRIPTIONS, values, moved)
         periods = [each.period for each in billed]
         return Written(
             len(billed),
@@ -311,8 +389,8 @@ class PlainBilling:
         self, rows: BulkRows, numbered: Iterable[Numbered], series_id: int, issued_on: date, at: Any
     ) -> Iterator[tuple[Any, ...]]:
         day, year, prefix = rows.day, issued_on.year, invoicing.PREFIXES["invoice"]
-        issued, issuer_id, seller, dumps = day(issued_on), self.issuer_id, self.seller_json, json.dumps
-        for invoice_id, number, (due, period, _descriptions) in numbered:
+        issued, issuer_id, seller = day(issued_on), self.issuer_id, self.seller_json
+        for invoice_id, number, (due, period, _descriptions, places) in numbered:
             start, end = day(period.start), day(period.end)
             net, vat = period.net_cents, period.vat_cents
             yield (
@@ -320,12 +398,14 @@ class PlainBilling:
                 invoicing.printed_number(prefix, year, number), "invoice", "period", "period", start, issued,
                 day(issued_on + timedelta(days=due.payment_term_days)), start, end, due.currency, due.language,
                 net, vat, net + vat, 0, invoicing.structured_communication(year, "invoice", number), seller,
-                dumps(due.buyer), _breakdown(rate_for(due.vat_treatment), net, vat), dumps(due.payment), at,
+                _object(BUYER_JSON, due.buyer_values),
+                _breakdown(rate_for(due.vat_treatment), net, vat, due.language),
+                _object(PAYMENT_JSON, due.payment_values), places, at,
             )  # fmt: skip
 
 
 def _lines(rows: BulkRows, numbered: Iterable[Numbered]) -> Iterator[tuple[Any, ...]]:
-    for invoice_id, _number, (due, period, descriptions) in numbered:
+    for invoice_id, _number, (due, period, descriptions, _places) in numbered:
         rate = rate_for(due.vat_treatment)
         category, percent = rate.category, rate.percent
         start, end = rows.day(period.start), rows.day(period.end)
@@ -337,16 +417,12 @@ def _lines(rows: BulkRows, numbered: Iterable[Numbered]) -> Iterator[tuple[Any, 
             )  # fmt: skip
 
 
-def _moved(rows: BulkRows, billed: Billed, at: Any) -> tuple[Any, ...]:
-    due, period, _descriptions = billed
-    return (
-        rows.day(period.end),
-        rows.day(period.start),
-        rows.day(period.due_on),
-        due.version + 1,
-        at,
-        due.id,
-    )
+def _moves(billed: Iterable[Billed]) -> dict[tuple[date, date, date], list[str]]:
+    """The subscriptions by what they become, a few days for a whole page: billed until, settled on, next due on."""
+    found: dict[tuple[date, date, date], list[str]] = {}
+    for due, period, _descriptions, _places in billed:
+        found.setdefault((period.end, period.start, period.due_on), []).append(due.id)
+    return found
 
 
 def _ref(establishment_id: str) -> str:
@@ -354,8 +430,25 @@ def _ref(establishment_id: str) -> str:
     return establishment_id.replace("-", "")
 
 
-def _breakdown(rate: VatRate, net: int, vat: int) -> str:
-    return f'[{{"category": "{rate.category}", "rate": "{rate.percent}", "base_cents": {net}, "vat_cents": {vat}}}]'
+def _json_template(names: Iterable[str]) -> str:
+    return "{" + ", ".join(f'"{name}": %s' for name in names) + "}"
+
+
+BUYER_JSON, PAYMENT_JSON, PLACE_JSON = map(
+    _json_template, (invoicing.BUYER_FIELDS, PAYMENT_FIELDS, invoicing.PLACE_FIELDS)
+)
+
+
+def _object(template: str, texts: Iterable[str | None]) -> str:
+    """A flat object of texts, as `json.dumps` writes it in four times as long."""
+    return template % tuple(["null" if each is None else encode_basestring_ascii(each) for each in texts])
+
+
+def _breakdown(rate: VatRate, net: int, vat: int, language: str) -> str:
+    if rate.category == "S":  # nearly all of them: no mention to freeze
+        return f'[{{"category": "S", "rate": "{rate.percent}", "base_cents": {net}, "vat_cents": {vat}}}]'
+    group = {"category": rate.category, "rate": rate.percent, "base_cents": net, "vat_cents": vat}
+    return json.dumps([group | documents.exemption(rate, language)])
 
 
 @lru_cache(maxsize=4)
@@ -378,10 +471,10 @@ def _statements(dialect: Dialect) -> dict[str, Select[Any]]:
             Subscription.plan_price_id,
             Subscription.commitment_months,
             Subscription.renewal,
-            Subscription.version,
             Account.language,
             details.vat_treatment,
             details.payment_term_days,
+            SUBSCRIPTIONS.c.discounts.is_not(None).label("has_discounts"),
             details.payment_method,
             details.payment_label,
             details.payment_reference,
@@ -389,12 +482,15 @@ def _statements(dialect: Dialect) -> dict[str, Select[Any]]:
         )
         .join(Account, Account.id == Subscription.account_id)
         .join(BillingDetails, BillingDetails.account_id == Account.id)
-        .where(
-            among(SUBSCRIPTIONS.c.id, dialect),
+        .where(among(SUBSCRIPTIONS.c.id, dialect))
+    )
+    if dialect.name == "postgresql":
+        # Another hand may have billed one since its key was read. Not on SQLite, where the transaction that read the
+        # keys holds the only pen, and where asking again would walk through everything due, for each page.
+        core = core.where(
             Subscription.status == "active",
             Subscription.due_on <= bindparam("on", type_=SUBSCRIPTIONS.c.due_on.type),
         )
-    )
     options = SubscriptionOption.__table__.c
     places = Establishment.__table__.c
     changes = ScheduledChange.__table__.c
@@ -424,7 +520,7 @@ def _statements(dialect: Dialect) -> dict[str, Select[Any]]:
             text(places.id),
             places.charged_from,
             places.charged_until,
-            places.name,
+            *(places[name] for name in invoicing.PLACE_FIELDS),
         )
         .where(among(places.subscription_id, dialect))
         .order_by(places.subscription_id, places.position),

@@ -14,32 +14,35 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Dialect, Select, bindparam, func, select, tuple_, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from webapp.adapters.bulk_rows import BulkRows, as_text
 from webapp.domain.einvoice import Problem
-from webapp.domain.vat import rate_for
 from webapp.models.accounts import Account
 from webapp.models.billing_runs import BillingRun, BillingRunFailure
 from webapp.models.invoices import Series
 from webapp.models.subscriptions import Subscription
-from webapp.services import billing, documents, invariants
+from webapp.services import billing, invariants
 from webapp.services.billing_rows import Due, Page, PlainBilling
 from webapp.services.invariants import Broken
 
-PAGE = 2000
+PAGE = 1000  # more is a little faster, and holds more memory, and SQLite's one pen, for longer
 PATIENCE = 12  # times that a page waits for a lock, five seconds each on SQLite
-BREATH = 0.01  # seconds left to other writers after each page, on SQLite where only one may write
+# On SQLite only one may write. Who waits asks again every tenth of a second, for five seconds (busy_timeout), and
+# then gives up: a run leaves such a moment often enough that nobody does.
+BREATH_EVERY, BREATH = 2.0, 0.11  # seconds
 LONG_SILENT = timedelta(minutes=10)  # a run without a page for so long is dead
 MOST_FAILURES_TOLD = 100
 TRY_AGAIN = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
 WRONG_DETAILS = "wrong_details"
 
 Transaction = Callable[[], AbstractContextManager[Session]]
+Answer = TypeVar("Answer")
 
 
 class InvariantsBroken(RuntimeError):
@@ -48,6 +51,10 @@ class InvariantsBroken(RuntimeError):
     def __init__(self, found: list[Broken]) -> None:
         super().__init__("\n".join(map(str, found)))
         self.found = found
+
+
+class Paused(Exception):
+    """Raised by whom `moved` calls, between two pages: what is done is kept, and the same run ends it later."""
 
 
 class UnknownAccount(LookupError):
@@ -118,43 +125,79 @@ def run(
     is_checked: bool = True,
     moved: Callable[[int, int], None] = lambda _done, _due: None,
     reached: Callable[[str], None] = lambda _point: None,
+    opened: Callable[[Session, int], None] = lambda _session, _run_id: None,
 ) -> Report:
     """Bill what is due up to `on`, that day included. `transaction` keeps what is done in it, once left.
 
     A rehearsal is given transactions that keep nothing: it works everything out and leaves no row. `moved` hears how
-    many of those due are done; `reached` hears the points where tests kill the run. Raises InvariantsBroken before
-    anything is written, UnknownAccount, NoIssuer, and what the database raises: the pages done are kept.
+    many of those due are done, and may raise Paused; `opened` hears of the run's row in the transaction that writes it;
+    `reached` hears the points where tests kill the run. Raises InvariantsBroken before anything is written,
+    UnknownAccount, NoIssuer, and what the database raises: the pages done are kept.
     """
     report = Report(on)
-    with transaction() as session:
-        account_id = _account(session, reference)
-        found = invariants.broken(session) if is_checked else []
-        if found:
-            raise InvariantsBroken(found)
-        plain = PlainBilling(session, on)
-        report.due = (
-            session.scalar(select(func.count()).select_from(Subscription).where(*_due(on, account_id))) or 0
-        )
-        is_postgres = session.get_bind().dialect.name == "postgresql"
-        if not is_rehearsal:
-            report.run_id = _open(session, report, reference, now())
+    opened_at = None if is_rehearsal else now()
+    account_id, plain, is_postgres = _patiently(
+        lambda: _prepare(transaction, report, reference, is_checked, opened_at, opened)
+    )
     try:
         with _collecting_between_pages():
             is_complete = _pass(transaction, plain, report, account_id, now, page_size, moved, reached, False)
             if not is_complete and is_postgres and not is_rehearsal:
                 # What another hand held: wait for it. Most of it is billed by then, by the other run.
                 _pass(transaction, plain, report, account_id, now, page_size, moved, reached, True)
-        with transaction() as session:
-            found = invariants.broken(session) if is_checked and report.documents else []
-            if report.run_id is not None:
-                told = "\n".join(map(str, found)) or None
-                _close(session, report.run_id, "stopped" if found else "done", told, now())
+        found = _patiently(lambda: _finish(transaction, report, is_checked, now()))
     except Exception as fault:
         _note_fault(transaction, report, fault, now)
         raise
     if found:
         raise InvariantsBroken(found)
     return report
+
+
+def _patiently(work: Callable[[], Answer]) -> Answer:
+    """What `work` answers, a transaction of its own: tried again while another hand holds what it needs."""
+    for _attempt in range(PATIENCE - 1):
+        try:
+            return work()
+        except DBAPIError as error:
+            if not _is_worth_another_try(error):
+                raise
+    return work()
+
+
+def _prepare(
+    transaction: Transaction,
+    report: Report,
+    reference: str | None,
+    is_checked: bool,
+    opened_at: datetime | None,
+    opened: Callable[[Session, int], None],
+) -> tuple[uuid.UUID | None, PlainBilling, bool]:
+    """The account asked for, what each page needs, whether this is PostgreSQL. Opens the run's row, at `opened_at`."""
+    with transaction() as session:
+        rows = BulkRows(session.connection())
+        rows.widen()
+        account_id = _account(session, reference)
+        found = invariants.broken(session) if is_checked else []
+        if found:
+            raise InvariantsBroken(found)
+        plain = PlainBilling(session, report.on)
+        due = select(func.count()).select_from(Subscription).where(*_due(report.on, account_id))
+        report.due = session.scalar(due) or 0
+        run_id = None if opened_at is None else _open(session, report, reference, opened_at)
+        if run_id is not None:
+            opened(session, run_id)
+    report.run_id = run_id  # known once it is kept
+    return account_id, plain, rows.is_postgres
+
+
+def _finish(transaction: Transaction, report: Report, is_checked: bool, now: datetime) -> list[Broken]:
+    with transaction() as session:
+        found = invariants.broken(session) if is_checked and report.documents else []
+        if report.run_id is not None:
+            told = "\n".join(map(str, found)) or None
+            _close(session, report.run_id, "stopped" if found else "done", told, now)
+    return found
 
 
 def _account(session: Session, reference: str | None) -> uuid.UUID | None:
@@ -201,8 +244,9 @@ def _pass(
 ) -> bool:
     """Every page once, in the order of the due dates. Answers whether nothing was left to another hand."""
     after: tuple[date, str] | None = None
-    is_complete = True
+    is_complete = in_bulk = True
     attempts = 0
+    breathed_at = time.monotonic()
     while True:
         try:
             with transaction() as session:
@@ -211,26 +255,33 @@ def _pass(
                 keys = _next_keys(rows, plain.on, account_id, report.run_id, after, page_size)
                 if not keys:
                     return is_complete
-                result = _bill_page(
-                    session, rows, plain, [ident for _on, ident in keys], now(), reached, waits
-                )
+                ids = [ident for _on, ident in keys]
+                result = _bill_page(session, rows, plain, ids, now(), reached, waits, in_bulk)
                 if report.run_id is not None:
                     _note_page(session, report.run_id, result, keys[-1], now())
                 reached("before_commit")
+        except (IntegrityError, DataError):
+            if not in_bulk:
+                raise
+            # One of them cannot be written. The page is undone and done again one by one, where that one is set
+            # aside and the others are not. A savepoint would do too, but costs each good page a copy of itself.
+            in_bulk = False
+            continue
         except DBAPIError as error:
             attempts += 1
             if attempts >= PATIENCE or not _is_worth_another_try(error):
                 raise
             continue
         reached("after_commit")
-        attempts = 0
+        attempts, in_bulk = 0, True
         after = keys[-1]
         gc.collect(1)  # what the sessions of the page left
         is_complete = is_complete and not result.left
         _add(report, result)
         moved(report.billed + report.skipped + report.failed, report.due)
-        if not rows.is_postgres:
+        if not rows.is_postgres and time.monotonic() - breathed_at > BREATH_EVERY:
             time.sleep(BREATH)
+            breathed_at = time.monotonic()
 
 
 def _next_keys(
@@ -243,28 +294,39 @@ def _next_keys(
 ) -> list[tuple[date, str]]:
     """The next of what is due, without those that this run has set aside; nothing is locked."""
     columns = Subscription.__table__.c
-    # The ids are text on both databases; what they are compared with is told by the column.
-    statement = select(columns.due_on, as_text(columns.id, rows.dialect)).where(
-        columns.status == "active", columns.due_on <= bindparam("on", type_=columns.due_on.type)
-    )
     values: dict[str, Any] = {"on": on, "size": page_size}
     if account_id is not None:
-        statement = statement.where(columns.account_id == bindparam("account", type_=columns.account_id.type))
         values["account"] = rows.stored(columns.account_id, account_id)
     if run_id is not None:
+        values["run"] = run_id
+    if after is not None:
+        values["last_on"], values["last_id"] = after
+    return [
+        (due_on, ident) for due_on, ident in rows.read(_keys(rows.dialect, frozenset(values)), (0,), **values)
+    ]
+
+
+@lru_cache
+def _keys(dialect: Dialect, given: frozenset[str]) -> Select[Any]:
+    """The statement of `_next_keys` for the values that are given: made once, as it is compiled once."""
+    columns = Subscription.__table__.c
+    # The ids are text on both databases; what they are compared with is told by the column.
+    statement = select(columns.due_on, as_text(columns.id, dialect)).where(
+        columns.status == "active", columns.due_on <= bindparam("on", type_=columns.due_on.type)
+    )
+    if "account" in given:
+        statement = statement.where(columns.account_id == bindparam("account", type_=columns.account_id.type))
+    if "run" in given:
         aside = select(BillingRunFailure.subscription_id).where(
             BillingRunFailure.run_id == bindparam("run"), BillingRunFailure.subscription_id == columns.id
         )
         statement = statement.where(~aside.exists())
-        values["run"] = run_id
-    if after is not None:
+    if "last_on" in given:
         last_on = bindparam("last_on", type_=columns.due_on.type)
         statement = statement.where(
             tuple_(columns.due_on, columns.id) > tuple_(last_on, bindparam("last_id", type_=columns.id.type))
         )
-        values["last_on"], values["last_id"] = after
-    statement = statement.order_by(columns.due_on, columns.id).limit(bindparam("size"))
-    return [(due_on, ident) for due_on, ident in rows.read(statement, (0,), **values)]
+    return statement.order_by(columns.due_on, columns.id).limit(bindparam("size"))
 
 
 def _bill_page(
@@ -275,33 +337,21 @@ def _bill_page(
     now: datetime,
     reached: Callable[[str], None],
     waits: bool,
+    in_bulk: bool,
 ) -> _PageResult:
     page = Page(rows, ids, plain.on, waits)
     result = _PageResult(left=len(ids) - len(page.due))
-    seller = documents.party(plain.seller)
     ready: list[Due] = []
     for due in page.due:
-        wrong = documents.account_problems(
-            seller=seller,
-            seller_details=plain.seller,
-            buyer=due.buyer,
-            payment=due.payment,
-            rate=rate_for(due.vat_treatment),
-        )
+        wrong = plain.problems(due)
         if wrong:
-            result.failures.append(
-                Failure(uuid.UUID(due.id), due.buyer["reference"], WRONG_DETAILS, wrong, "")
-            )
+            result.failures.append(Failure(uuid.UUID(due.id), due.reference, WRONG_DETAILS, wrong, ""))
         else:
             ready.append(due)
-    billed, others = plain.bill(session, page, ready)
-    try:
-        with _savepoint(session):
-            written = plain.write(session, rows, billed, now, reached)
-    except (IntegrityError, DataError):
-        # One of them cannot be written: one by one, that one is set aside and the others are not.
-        others = ready
-    else:
+    others = ready
+    if in_bulk:
+        billed, others = plain.bill(session, page, ready)
+        written = plain.write(session, rows, billed, now, reached)
         result.billed += len(billed)
         result.issued(written.documents, written.net_cents, written.vat_cents)
     if others:
@@ -330,7 +380,7 @@ def _bill_one_by_one(
             raise  # the database itself: the page is undone, whole
         except Exception as fault:  # whatever it is, it stops this subscription and no other
             code, detail = type(fault).__name__, str(fault)[:2000]
-            result.failures.append(Failure(subscription_id, due.buyer["reference"], code, (), detail))
+            result.failures.append(Failure(subscription_id, due.reference, code, (), detail))
         else:
             result.issued(*amounts)
             if issued:
@@ -344,16 +394,12 @@ def _bill_one_by_one(
 def _savepoint(session: Session) -> Iterator[None]:
     """Undone alone when what is in it fails; left to the whole page when the database itself does."""
     connection = session.connection()
-    savepoint = session.begin_nested()
-    try:
-        yield
-    except (OperationalError, InterfaceError):
-        connection.invalidate()  # a full disk has undone the savepoint already: asking for it would hide the cause
-        raise
-    except BaseException:
-        savepoint.rollback()
-        raise
-    savepoint.commit()
+    with session.begin_nested():
+        try:
+            yield
+        except (OperationalError, InterfaceError):
+            connection.invalidate()  # a full disk has undone the savepoint already: asking for it would hide the cause
+            raise
 
 
 def _is_worth_another_try(error: DBAPIError) -> bool:
@@ -433,6 +479,7 @@ def _note_fault(
         return
     try:
         with transaction() as session:
-            _close(session, report.run_id, "stopped", f"{type(fault).__name__}: {fault}"[:2000], now())
+            told = None if isinstance(fault, Paused) else f"{type(fault).__name__}: {fault}"[:2000]
+            _close(session, report.run_id, "stopped", told, now())
     except DBAPIError:
         return  # the row stays "running" until a later run finds it silent

@@ -4,13 +4,15 @@ Few statements whatever the number of options, establishments or invoices, and p
 this is what every page begins with.
 """
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Text, and_, bindparam, cast, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.contract import (
@@ -25,6 +27,7 @@ from webapp.domain.contract import (
     Signature,
     Tier,
 )
+from webapp.domain.discounts import Discount
 from webapp.domain.money import Money
 from webapp.domain.periods import Period
 from webapp.domain.pricing import Item
@@ -34,7 +37,7 @@ from webapp.domain.vat import VatRate, rate_for
 from webapp.models.accounts import Account, BillingDetails, Reseller
 from webapp.models.catalogue import Option, OptionVersion, Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice, InvoiceLine
-from webapp.models.reading import AnyRow, read
+from webapp.models.reading import AnyRow, read, rows_as_json
 from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
 from webapp.models.subscriptions import ScheduledChange as ScheduledChangeRow
 
@@ -73,6 +76,7 @@ class Customer:
     payment_reference: str
     payment_signed_on: date | None
     payment_term_days: int
+    payment_problem: str | None  # why the method chosen does not pay: mandate_blocked, card_expired …
     vat: VatRate
 
 
@@ -154,6 +158,73 @@ _SOLD, _SOLD_VERSION = Option.__table__.c, OptionVersion.__table__.c
 _CHANGE, _LINE, _INVOICE = ScheduledChangeRow.__table__.c, InvoiceLine.__table__.c, Invoice.__table__.c
 _THIS = bindparam("subscription_id", type_=_SUBSCRIPTION.id.type)
 
+# What the subscription holds comes in the same statement, as JSON: a thousand options are read in one go, and what
+# their versions say is read once for each version.
+_HELD_OPTIONS = (
+    select(
+        rows_as_json(
+            _OPTION.id,
+            _OPTION.option_version_id,
+            _OPTION.establishment_id,
+            _OPTION.quantity,
+            _OPTION.starts_on,
+            _OPTION.ends_on,
+            _OPTION.chosen_on,
+            _OPTION.replaces_id,
+            _OPTION.monthly_cents,
+            _OPTION.annual_cents,
+            _OPTION.once_cents,
+        )
+    )
+    .where(_OPTION.subscription_id == _SUBSCRIPTION.id)
+    .correlate(Subscription.__table__)
+    .scalar_subquery()
+)
+_HELD_VERSIONS = (
+    select(
+        rows_as_json(
+            _SOLD_VERSION.id,
+            _SOLD.position,
+            _SOLD.code,
+            _SOLD.kind,
+            _SOLD.icon,
+            cast(_SOLD_VERSION.names, Text),
+            cast(_SOLD_VERSION.unit_names, Text),
+            cast(_SOLD_VERSION.offered_by, Text),
+            cast(_SOLD_VERSION.included_by, Text),
+        )
+    )
+    .join_from(OptionVersion.__table__, Option.__table__, _SOLD.id == _SOLD_VERSION.option_id)
+    .where(
+        _SOLD_VERSION.id.in_(
+            select(_OPTION.option_version_id)
+            .where(_OPTION.subscription_id == _SUBSCRIPTION.id)
+            .correlate(Subscription.__table__)
+        )
+    )
+    .correlate(Subscription.__table__)
+    .scalar_subquery()
+)
+_HELD_PLACES = (
+    select(
+        rows_as_json(
+            _PLACE.id,
+            _PLACE.position,
+            _PLACE.name,
+            _PLACE.street,
+            _PLACE.postcode,
+            _PLACE.city,
+            _PLACE.active_from,
+            _PLACE.charged_from,
+            _PLACE.active_until,
+            _PLACE.charged_until,
+        )
+    )
+    .where(_PLACE.subscription_id == _SUBSCRIPTION.id)
+    .correlate(Subscription.__table__)
+    .scalar_subquery()
+)
+# One row for each pending change, or one without: what is scheduled comes in the same statement.
 _CORE = (
     select(
         *_SUBSCRIPTION,
@@ -180,6 +251,15 @@ _CORE = (
         _RESELLER.contact_email,
         _RESELLER.contact_phone,
         _RESELLER.allowed_actions,
+        _CHANGE.id.label("change_id"),
+        _CHANGE.kind.label("change_kind"),
+        _CHANGE.effective_on.label("change_effective_on"),
+        _CHANGE.facts.label("change_facts"),
+        _CHANGE.requested_by.label("change_requested_by"),
+        _CHANGE.requested_at.label("change_requested_at"),
+        _HELD_OPTIONS.label("held_options"),
+        _HELD_VERSIONS.label("held_versions"),
+        _HELD_PLACES.label("held_places"),
     )
     .join_from(Subscription.__table__, PlanPrice.__table__, _PRICE.id == _SUBSCRIPTION.plan_price_id)
     .join(PlanVersion.__table__, _VERSION.id == _PRICE.plan_version_id)
@@ -187,37 +267,11 @@ _CORE = (
     .join(Account.__table__, _ACCOUNT.id == _SUBSCRIPTION.account_id)
     .join(BillingDetails.__table__, _DETAILS.account_id == _ACCOUNT.id)
     .outerjoin(Reseller.__table__, _RESELLER.id == _ACCOUNT.reseller_id)
+    .outerjoin(
+        ScheduledChangeRow.__table__,
+        and_(_CHANGE.subscription_id == _SUBSCRIPTION.id, _CHANGE.status == "pending"),
+    )
     .where(_SUBSCRIPTION.id == _THIS)
-)
-_OPTIONS = (
-    select(
-        *_OPTION,
-        _SOLD.code,
-        _SOLD.kind,
-        _SOLD.icon,
-        _SOLD_VERSION.names,
-        _SOLD_VERSION.unit_names,
-        _SOLD_VERSION.offered_by,
-        _SOLD_VERSION.included_by,
-    )
-    .join_from(
-        SubscriptionOption.__table__, OptionVersion.__table__, _SOLD_VERSION.id == _OPTION.option_version_id
-    )
-    .join(Option.__table__, _SOLD.id == _SOLD_VERSION.option_id)
-    .where(_OPTION.subscription_id == _THIS)
-    .order_by(_SOLD.position, _OPTION.id)
-)
-_PLACES = select(*_PLACE).where(_PLACE.subscription_id == _THIS).order_by(_PLACE.position)
-_PENDING = (
-    select(
-        _CHANGE.id,
-        _CHANGE.kind,
-        _CHANGE.effective_on,
-        _CHANGE.facts,
-        _CHANGE.requested_by,
-        _CHANGE.requested_at,
-    )
-    .where(_CHANGE.subscription_id == _THIS, _CHANGE.status == "pending")
     .order_by(_CHANGE.effective_on, _CHANGE.id)
 )
 _TARIFFS = (
@@ -244,20 +298,16 @@ def load(session: Session, subscription_id: uuid.UUID) -> Situation:
     if not found:
         raise SubscriptionNotFound(subscription_id)
     core = found[0]
-    options = read(session, _OPTIONS, this)
-    establishments = read(session, _PLACES, this)
-    pending = _pending(session, subscription_id)
+    pending = _pending(found)
     mentioned = [change.facts["plan_price_id"] for change in pending if change.kind is ChangeKind.PLAN]
     if core.day_start is not None:
         mentioned.append(core.day_start["plan_price_id"])
     others = tariffs(session, mentioned)
-    return _situation(core, options, establishments, pending, others)
+    return _situation(core, pending, others)
 
 
 def _situation(
     core: AnyRow,
-    options: Sequence[AnyRow],
-    establishments: Sequence[AnyRow],
     pending: tuple[PendingChange, ...],
     others: Mapping[int, tuple[PlanTariff, Texts]],
 ) -> Situation:
@@ -268,6 +318,8 @@ def _situation(
         core.price_notice_count, core.price_notice_unit, core.price_renewal,
     )  # fmt: skip
     signature = _signature(tariff, core)
+    options, words = _held_options(core.held_options, core.held_versions, currency)
+    establishments, addresses = _held_establishments(core.held_places)
     day_start = None
     if core.day_start is not None and core.day_start_on is not None:
         day_start = (
@@ -280,20 +332,19 @@ def _situation(
         contract=Contract(
             starts_on=core.starts_on,
             signature=signature,
-            options=tuple(_held_option(row, currency) for row in options),
-            establishments=tuple(_held_establishment(row) for row in establishments),
+            options=options,
+            establishments=establishments,
             changes=tuple(_scheduled(change, others) for change in pending),
             ended_on=core.ended_on,
             day_start=day_start,
+            discounts=tuple(_discount(facts, currency) for facts in core.discounts or ()),
         ),
         customer=_customer(core),
         partner=_partner(core),
         plan=PlanWords(core.names, core.descriptions, tuple(core.highlights), core.features),
         plans={core.plan_code: core.names} | {tariff.plan_code: names for tariff, names in others.values()},
-        options={row.code: OptionWords(row.names, row.unit_names, row.icon) for row in options},
-        addresses={
-            row.id.hex: Address(row.name, row.street, row.postcode, row.city) for row in establishments
-        },
+        options=words,
+        addresses=addresses,
         pending=pending,
     )
 
@@ -349,9 +400,19 @@ def _is_of_today(row: AnyRow, today: date) -> bool:
     return bool(row.issued_on == today and row.reason not in (*RUN_REASONS, AMOUNT_ONLY))
 
 
-def _pending(session: Session, subscription_id: uuid.UUID) -> tuple[PendingChange, ...]:
-    rows = read(session, _PENDING, {"subscription_id": subscription_id})
-    return tuple(PendingChange(row.id, ChangeKind(row.kind), *row[2:]) for row in rows)
+def _pending(rows: Sequence[AnyRow]) -> tuple[PendingChange, ...]:
+    return tuple(
+        PendingChange(
+            row.change_id,
+            ChangeKind(row.change_kind),
+            row.change_effective_on,
+            row.change_facts,
+            row.change_requested_by,
+            row.change_requested_at,
+        )
+        for row in rows
+        if row.change_id is not None
+    )
 
 
 def _scheduled(change: PendingChange, others: Mapping[int, tuple[PlanTariff, Texts]]) -> ScheduledChange:
@@ -399,6 +460,32 @@ def _signature_from_json(facts: Mapping[str, Any], tariff: PlanTariff) -> Signat
     )
 
 
+def _discount(facts: Mapping[str, Any], currency: str) -> Discount:
+    until_on, monthly = facts["until_on"], facts["monthly_cents"]
+    return Discount(
+        id=facts["id"],
+        from_on=date.fromisoformat(facts["from_on"]),
+        until_on=date.fromisoformat(until_on) if until_on else None,
+        share=Fraction(facts["share"]) if facts["share"] else None,
+        monthly=Money(monthly, currency) if monthly is not None else None,
+        item=facts["item"],
+        ref=facts["ref"],
+    )
+
+
+def discount_facts(discount: Discount) -> dict[str, Any]:
+    """A discount as `subscriptions.discounts` holds it: dates as ISO text, the share as an exact fraction."""
+    return {
+        "id": discount.id,
+        "from_on": discount.from_on.isoformat(),
+        "until_on": discount.until_on.isoformat() if discount.until_on else None,
+        "share": str(discount.share) if discount.share is not None else None,
+        "monthly_cents": discount.monthly.cents if discount.monthly is not None else None,
+        "item": discount.item,
+        "ref": discount.ref,
+    }
+
+
 def signature_facts(signature: Signature) -> dict[str, Any]:
     """A signature as the columns of `subscriptions` hold it, dates as dates."""
     terms = signature.commitment.terms
@@ -415,36 +502,74 @@ def signature_facts(signature: Signature) -> dict[str, Any]:
     }
 
 
-def _held_option(row: AnyRow, currency: str) -> HeldOption:
-    prices = {Frequency.MONTHLY: row.monthly_cents, Frequency.ANNUAL: row.annual_cents}
-    return HeldOption(
-        id=row.id,
-        code=row.code,
-        kind=OptionKind(row.kind),
-        units={often: Money(cents, currency) for often, cents in prices.items() if cents is not None},
-        quantity=row.quantity,
-        starts_on=row.starts_on,
-        ends_on=row.ends_on,
-        establishment_id=row.establishment_id.hex if row.establishment_id else None,
-        included_by=frozenset(row.included_by),
-        offered_by=frozenset(row.offered_by),
-        version_id=row.option_version_id,
-        once=Money(row.once_cents, currency) if row.once_cents is not None else None,
-        chosen_on=row.chosen_on,
-        replaces_id=row.replaces_id,
-    )
+def _held_options(
+    held: str, versions: str, currency: str
+) -> tuple[tuple[HeldOption, ...], dict[str, OptionWords]]:
+    """The options in the order of the catalogue, and their words by code: those of the latest taken."""
+    sold, words = {}, {}
+    for id_, position, code, kind, icon, names, unit_names, offered_by, included_by in json.loads(versions):
+        said = OptionWords(json.loads(names), json.loads(unit_names), icon)
+        by = frozenset(json.loads(offered_by)), frozenset(json.loads(included_by))
+        sold[id_] = (position, code, OptionKind(kind), said, *by)
+    options = []
+    for (
+        id_, version_id, establishment_id, quantity, starts_on, ends_on, chosen_on, replaces_id, monthly, annual, once,
+    ) in sorted(json.loads(held), key=lambda row: (sold[row[1]][0], row[0])):  # fmt: skip
+        _position, code, kind, said, offered_by, included_by = sold[version_id]
+        words[code] = said
+        units = {}
+        if monthly is not None:
+            units[Frequency.MONTHLY] = Money(monthly, currency)
+        if annual is not None:
+            units[Frequency.ANNUAL] = Money(annual, currency)
+        options.append(
+            HeldOption(
+                id=id_,
+                code=code,
+                kind=kind,
+                units=units,
+                quantity=quantity,
+                starts_on=date.fromisoformat(starts_on),
+                ends_on=_day(ends_on),
+                establishment_id=_hex(establishment_id) if establishment_id else None,
+                included_by=included_by,
+                offered_by=offered_by,
+                version_id=version_id,
+                once=Money(once, currency) if once is not None else None,
+                chosen_on=_day(chosen_on),
+                replaces_id=replaces_id,
+            )
+        )
+    return tuple(options), words
 
 
-def _held_establishment(row: AnyRow) -> HeldEstablishment:
-    return HeldEstablishment(
-        row.id.hex,
-        row.position,
-        row.name,
-        row.active_from,
-        row.charged_from,
-        row.active_until,
-        row.charged_until,
-    )
+def _held_establishments(held: str) -> tuple[tuple[HeldEstablishment, ...], dict[str, Address]]:
+    """The establishments in their order, and their words by id."""
+    establishments, addresses = [], {}
+    for row in sorted(json.loads(held), key=lambda row: int(row[1])):
+        uuid_text, position, name, street, postcode, city, active_from, charged_from, *untils = row
+        id_ = _hex(uuid_text)
+        establishments.append(
+            HeldEstablishment(
+                id_,
+                position,
+                name,
+                date.fromisoformat(active_from),
+                date.fromisoformat(charged_from),
+                *map(_day, untils),
+            )
+        )
+        addresses[id_] = Address(name, street, postcode, city)
+    return tuple(establishments), addresses
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text is not None else None
+
+
+def _hex(uuid_text: str) -> str:
+    """An id as the domain holds it: PostgreSQL writes its dashes, SQLite does not."""
+    return uuid_text.replace("-", "")
 
 
 def _customer(core: AnyRow) -> Customer:
@@ -469,6 +594,7 @@ def _customer(core: AnyRow) -> Customer:
         payment_reference=core.payment_reference,
         payment_signed_on=core.payment_signed_on,
         payment_term_days=core.payment_term_days,
+        payment_problem=core.payment_problem,
         vat=rate_for(core.vat_treatment),
     )
 

@@ -6,7 +6,7 @@ What they give pays open invoices first, then becomes the account's credit; payi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fractions import Fraction
 
@@ -16,15 +16,13 @@ from sqlalchemy.orm import Session, aliased
 from webapp.domain.access import Actor
 from webapp.domain.money import Money, round_half_up, total
 from webapp.domain.periods import Period
-from webapp.domain.pricing import Draft, DraftLine, Item
+from webapp.domain.pricing import Draft, DraftLine, Item, discounted
 from webapp.domain.refusals import StalePreview
 from webapp.domain.vat import VatRate
 from webapp.i18n import gettext
 from webapp.models.invoices import Invoice, InvoiceLine
 from webapp.services import audit, contracts, invoicing, previews, scheduling
 from webapp.services.contracts import AMOUNT_ONLY, Situation
-
-MAY_CREDIT = frozenset({"billing", "admin"})  # of the team's roles
 
 
 class InvoiceNotFound(LookupError):
@@ -84,7 +82,10 @@ def find(session: Session, number: str) -> Invoice:
 
 
 def lines_of(session: Session, invoice: Invoice) -> list[Creditable]:
-    """The lines that charged something, in their order, with what is left of each. One statement."""
+    """The lines that charged something, in their order, with what is left of each. One statement.
+
+    What a discount took off a line was never paid: it is not left to be given back.
+    """
     later = aliased(InvoiceLine)
     given = (
         select(func.coalesce(func.sum(later.net_cents), 0))
@@ -93,10 +94,12 @@ def lines_of(session: Session, invoice: Invoice) -> list[Creditable]:
     )
     rows = session.execute(
         select(InvoiceLine, given)
-        .where(InvoiceLine.invoice_id == invoice.id, InvoiceLine.root_id.is_(None), InvoiceLine.net_cents > 0)
+        .where(
+            InvoiceLine.invoice_id == invoice.id, InvoiceLine.root_id.is_(None), InvoiceLine.net_cents != 0
+        )
         .order_by(InvoiceLine.position)
     )
-    return [
+    lines = [
         Creditable(
             line.id,
             line.description,
@@ -108,6 +111,21 @@ def lines_of(session: Session, invoice: Invoice) -> list[Creditable]:
         )
         for line, back in rows
     ]
+    charged = [line for line in lines if line.net.cents > 0]
+    for discount in lines:
+        if discount.net.cents < 0:
+            charged = _less(charged, discount)
+    return charged
+
+
+def _less(charged: list[Creditable], discount: Creditable) -> list[Creditable]:
+    """What a discount left of the lines it lessened: of the first, then of others of the same charge."""
+    off, found = -discount.left, []
+    for line in charged:
+        taken = min(off, line.left) if line.key == discounted(discount.key) else Money(0, off.currency)
+        found.append(replace(line, left=line.left - taken))
+        off = off - taken
+    return found
 
 
 def shared_out(amount: Money, lefts: Sequence[Money]) -> list[Money]:
@@ -183,7 +201,7 @@ def issue(
 ) -> Invoice:
     """Issue the credit note exactly as it was previewed, or StalePreview and nothing. Flushes.
 
-    The caller has checked that the actor's role is one of MAY_CREDIT. Raises as the preview; ValueError without a reason.
+    Raises as the preview; ValueError without a reason.
     """
     if not reason.strip():
         raise ValueError("a credit note needs a reason")

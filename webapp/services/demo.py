@@ -13,18 +13,34 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from webapp.adapters import operator_files
+from webapp.adapters.bank_accounts import bank_account
 from webapp.adapters.catalogue_file import read_catalogue
 from webapp.adapters.operator_files import AccountFile, EstablishmentFile, OptionFile, TeamFile
 from webapp.adapters.passwords import hash_password
+from webapp.adapters.vault import Vault
 from webapp.domain.access import SYSTEM, Actor, Role
 from webapp.domain.contract import ChangeKind
+from webapp.domain.money import Money
+from webapp.domain.payment_methods import USUAL_NOTICE_DAYS
 from webapp.domain.periods import boundary, next_boundary, period_containing
 from webapp.models.accounts import Account, BillingDetails, Membership, Reseller, User
 from webapp.models.catalogue import Plan
 from webapp.models.invoices import Invoice, Issuer
 from webapp.models.records import OutboxMessage
 from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
-from webapp.services import audit, billing, catalogue, payments, scheduling, subscriptions
+from webapp.services import (
+    audit,
+    billing,
+    catalogue,
+    dunning,
+    mandates,
+    payment_methods,
+    payments,
+    scheduling,
+    subscriptions,
+)
+from webapp.services.payment_methods import Card
+from webapp.services.payments import Receipt
 
 FOLDER = Path(__file__).resolve().parent.parent / "demo"
 
@@ -45,8 +61,10 @@ class Login:
     reference: str
 
 
-def load(session: Session, today: date, now: datetime, folder: Path = FOLDER) -> Loaded:
+def load(session: Session, today: date, now: datetime, vault: Vault, folder: Path = FOLDER) -> Loaded:
     """Load the company, its partners, the catalogue and the accounts that are not there yet. Flushes.
+
+    `vault` seals the bank accounts of their mandates.
 
     Raises BrokenFile when a file is wrong.
     """
@@ -55,6 +73,7 @@ def load(session: Session, today: date, now: datetime, folder: Path = FOLDER) ->
     missing = [account for account in file.accounts if account.reference not in present]
     _load_issuer(session, folder / "issuer.yaml")
     _load_resellers(session, folder / "resellers.yaml", now)
+    dunning.publish(session, dunning.check(session, folder / "dunning.yaml"), SYSTEM, now)
     if not session.scalar(select(exists().select_from(Plan))):
         first = min(account.subscription.starts.before(today) for account in file.accounts)
         slugs = list(session.scalars(select(Reseller.slug)))
@@ -64,7 +83,7 @@ def load(session: Session, today: date, now: datetime, folder: Path = FOLDER) ->
         return Loaded((), 0)
     password_hash = hash_password(file.password)
     _load_team(session, file.team, password_hash, now)
-    lives = [_Life(session, account, today, now, password_hash) for account in missing]
+    lives = [_Life(session, account, today, now, password_hash, vault) for account in missing]
     for day in _days(min(life.starts_on for life in lives), today):
         for life in lives:
             life.live(day)
@@ -149,13 +168,20 @@ class _Life:
     """One account, from its signature to the day of seeding."""
 
     def __init__(
-        self, session: Session, account: AccountFile, today: date, now: datetime, password_hash: str
+        self,
+        session: Session,
+        account: AccountFile,
+        today: date,
+        now: datetime,
+        password_hash: str,
+        vault: Vault,
     ) -> None:
         self.session = session
         self.account = account
         self.today = today
         self.now = now
         self.password_hash = password_hash
+        self.vault = vault
         self.starts_on = account.subscription.starts.before(today)
         self.row: Account
         self.subscription: Subscription
@@ -220,10 +246,7 @@ class _Life:
         )
         self.session.add(self.row)
         self.session.flush()
-        details = dict(account.billing)
-        if details["payment_method"] == "direct_debit":
-            details["payment_signed_on"] = self.starts_on - timedelta(days=3)
-        self.session.add(BillingDetails(account_id=self.row.id, **details))
+        self.session.add(BillingDetails(account_id=self.row.id, **account.billing))
         self.welcome_users(signed_at)
         wanted = account.subscription
         offers = {
@@ -259,6 +282,43 @@ class _Life:
             .order_by(Establishment.position)
         )
         self.places = {position: row for (position, _place), row in zip(first, rows, strict=True)}
+        self.give_payment_method(signed_at)
+
+    def give_payment_method(self, signed_at: datetime) -> None:
+        """A mandate signed three days before the contract, or a card kept by the provider of the demo."""
+        payment = self.account.payment
+        if payment is None:
+            return
+        if not payment.iban:
+            ends = boundary(self.today.replace(day=1), payment.expires_in_months)
+            brand, _dots, last_four = payment.label.partition(" •••• ")
+            card = Card(
+                "demo",
+                self.row.reference,
+                f"demo-{self.row.reference}",
+                brand,
+                last_four,
+                (ends.year, ends.month),
+            )
+            method = payment_methods.add_card(self.session, self.row.id, card, signed_at, self.owner)
+            payment_methods.make_primary(self.session, method, signed_at, self.owner)
+            return
+        person = next(each for each in self.account.users if each.role == Role.OWNER)
+        signed_on = self.starts_on - timedelta(days=3)
+        mandates.adopt(
+            self.session,
+            self.subscription.id,
+            mandates.Debtor(self.row.billing_details.legal_name, bank_account(payment.iban)),
+            mandates.Signer(
+                person.name, person.email, "192.0.2.10", "demo", person.language or self.row.language
+            ),
+            self.vault,
+            USUAL_NOTICE_DAYS,
+            payment.reference,
+            signed_on,
+            min(signed_at, self.at(signed_on)),
+            self.owner,
+        )
 
     def welcome_users(self, signed_at: datetime) -> None:
         for person in self.account.users:
@@ -361,7 +421,14 @@ class _Life:
             day = invoice.issued_on if method == "card" else invoice.due_on
             left = invoice.total_cents - invoice.paid_cents
             if left > 0:
-                payments.record_payment(self.session, invoice, left, method, day, self.at(day))
+                receipt = Receipt(
+                    self.row.id, Money(left, invoice.currency), method, f"demo:{invoice.number}", day
+                )
+                payments.receive(self.session, receipt, day, self.at(day), first=[invoice.id])
+            if method == "direct_debit":
+                primary = payment_methods.primary(self.session, self.row.id)
+                if primary is not None and primary.mandate is not None:
+                    payment_methods.mark_used(primary.mandate, day)
         return len(issued)
 
     def record(self, action: str, subject: str, day: date) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 
 from webapp.domain.money import Money, total
 from webapp.domain.periods import Period, boundary
-from webapp.domain.pricing import Draft
+from webapp.domain.pricing import DISCOUNT, Draft
 from webapp.i18n import date_text
 from webapp.services.contracts import Situation
 from webapp.services.invoices import BilledPeriod
@@ -17,7 +17,7 @@ DIFFERENCES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What moves the total. `kind`: plan, establishments, added, removed, included, quantity, price."""
+    """What moves the total. `kind`: plan, establishments, added, removed, included, quantity, price, discount."""
 
     kind: str
     amount: Money
@@ -58,6 +58,9 @@ def comparison(situation: Situation, draft: Draft, last: BilledPeriod, locale: s
     if moved:
         differences.append(Difference("plan", moved, text(situation.plans[draft_plan], locale)))
     differences += _establishments_moved(situation, before, after, zero)
+    less = _of_item(after, DISCOUNT, zero) - _of_item(before, DISCOUNT, zero)
+    if less:
+        differences.append(Difference("discount", less))
     for item, ref in dict.fromkeys([*after, *before]):
         if item not in ("option", "one_off") or ref not in situation.options:
             continue
@@ -84,15 +87,22 @@ def comparison(situation: Situation, draft: Draft, last: BilledPeriod, locale: s
     )
 
 
+def _of_item(sums: "Sums", item: str, zero: Money) -> Money:
+    return total((net for (kind, _), (_, net) in sums.items() if kind == item), zero.currency)
+
+
 Sums = dict[tuple[str, str], tuple[int, Money]]
 
 
 def _sums(lines: Iterable[tuple[str, str, int, Money]]) -> Sums:
-    sums: Sums = {}
+    sums: dict[tuple[str, str], list[int]] = {}
+    currency = ""
     for item, ref, quantity, net in lines:
-        count, amount = sums.get((item, ref), (0, Money(0, net.currency)))
-        sums[item, ref] = (count + quantity, amount + net)
-    return sums
+        both = sums.setdefault((item, ref), [0, 0])
+        both[0] += quantity
+        both[1] += net.cents
+        currency = net.currency
+    return {key: (count, Money(cents, currency)) for key, (count, cents) in sums.items()}
 
 
 def _establishments_moved(situation: Situation, before: Sums, after: Sums, zero: Money) -> list[Difference]:

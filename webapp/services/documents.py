@@ -1,23 +1,20 @@
-"""The documents of an invoice: its PDF and its UBL, the official check, and their way to the customer.
+"""The documents of an invoice: its PDF and its UBL, and what keeps one from being issued.
 
-Both files are made from the frozen rows when first asked for, kept with their hash, and never made again. What the
-rules refuse is held and never sent. Between two Belgian businesses the UBL sent over Peppol is the original: when the
-receiver is not found, people are told; an e-mail never takes its place by itself.
+Both files are made from the frozen rows when first asked for, kept with their hash, and never made again. Their check by
+the official rules and their way out are in `dispatch`.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from webapp.adapters import invoice_pdf, numbers, ubl
-from webapp.adapters.access_point import AccessPoint, NotSent
 from webapp.adapters.qr import payment_qr
 from webapp.adapters.ubl import structured
 from webapp.domain.einvoice import (
@@ -40,39 +37,20 @@ from webapp.domain.vat import VatRate
 from webapp.i18n import _, gettext
 from webapp.models.documents import InvoiceDocument
 from webapp.models.invoices import Invoice, InvoiceLine, Payment
-from webapp.models.subscriptions import Establishment
 from webapp.services import printed
 
-if TYPE_CHECKING:  # the rules bring 200 MB with them: only those who check documents load them
-    from webapp.adapters.peppol_rules import Rules
-
-MOST_ATTEMPTS = 8
-OPEN_STATES = ("ready", "validated", "failed", "held")
-# Why a rate is zero (B3): the code of the VATEX list, when there is one, and the mention the law asks for.
+# Why a rate is zero (B3), by category: the code of the VATEX list, when there is one, and the mention the law asks for.
 EXEMPTIONS = {
     "AE": ("VATEX-EU-AE", _("Autoliquidation : article 21, § 2 du Code de la TVA, article 196 de la directive 2006/112/CE.")),
     "E": ("", _("Régime particulier de la franchise de taxe.")),
 }  # fmt: skip
 
 
-class WrongState(ValueError):
-    """The document cannot do that where it stands. The text is for the people who run the portal."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """How a round of sending or of asking went."""
-
-    moved: int = 0
-    waiting: int = 0
-    closed: int = 0
-
-
 # ── From the rows to the document ────────────────────────────────────────────────────────────────────────────────
 
 
 def document_of(session: Session, invoice: Invoice) -> Document:
-    """An issued invoice as both its forms show it, from its frozen rows. Four statements."""
+    """An issued invoice as both its forms show it, from its frozen rows alone. Three statements."""
     locale = invoice.language
     lines = _lines(session, invoice)
     return _finished(
@@ -88,7 +66,7 @@ def document_of(session: Session, invoice: Invoice) -> Document:
         has_peppol_address=bool(invoice.buyer.get("peppol_id")),
         buyer_reference=invoice.buyer.get("buyer_reference") or invoice.buyer["reference"],
         lines=tuple(lines),
-        groups=groups(invoice.vat_breakdown, invoice.currency, locale),
+        groups=groups(invoice.vat_breakdown, invoice.currency),
         net=Money(invoice.net_cents, invoice.currency),
         vat=Money(invoice.vat_cents, invoice.currency),
         total=Money(invoice.total_cents, invoice.currency),
@@ -148,21 +126,26 @@ def _wrong_numbers(
                 continue
 
 
-def groups(breakdown: Sequence[Mapping[str, Any]], currency: str, locale: str) -> tuple[Group, ...]:
-    """The VAT of the document by rate, with the mention of each rate of zero."""
-    found = []
-    for each in breakdown:
-        code, mention = EXEMPTIONS.get(each["category"], ("", ""))
-        found.append(
-            Group(
-                VatRate(each["category"], each["rate"]),
-                Money(each["base_cents"], currency),
-                Money(each["vat_cents"], currency),
-                each.get("exemption_code") or code,
-                each.get("exemption") or (gettext(mention, locale) if mention else ""),
-            )
+def exemption(rate: VatRate, locale: str) -> dict[str, str]:
+    """Why a rate is zero, as an invoice freezes it beside its VAT; nothing for a rate that is charged."""
+    if rate.category not in EXEMPTIONS:
+        return {}
+    code, mention = EXEMPTIONS[rate.category]
+    return {"exemption_code": code, "exemption": gettext(mention, locale)}
+
+
+def groups(breakdown: Sequence[Mapping[str, Any]], currency: str) -> tuple[Group, ...]:
+    """The VAT of the document by rate, with the mention frozen beside each rate of zero."""
+    return tuple(
+        Group(
+            VatRate(each["category"], each["rate"]),
+            Money(each["base_cents"], currency),
+            Money(each["vat_cents"], currency),
+            each.get("exemption_code", ""),
+            each.get("exemption", ""),
         )
-    return tuple(found)
+        for each in breakdown
+    )
 
 
 def means(payment: Mapping[str, Any], seller: Mapping[str, Any], ogm: str) -> Means:
@@ -180,17 +163,8 @@ def means(payment: Mapping[str, Any], seller: Mapping[str, Any], ogm: str) -> Me
 
 
 def _lines(session: Session, invoice: Invoice) -> list[Line]:
-    place = Establishment.__table__.c
     rows = session.execute(
-        select(
-            *InvoiceLine.__table__.c,
-            place.name.label("place_name"),
-            place.street.label("place_street"),
-            place.postcode.label("place_postcode"),
-            place.city.label("place_city"),
-            place.number.label("place_number"),
-        )
-        .outerjoin(Establishment, Establishment.id == InvoiceLine.establishment_id)
+        select(*InvoiceLine.__table__.c)
         .where(InvoiceLine.invoice_id == invoice.id)
         .order_by(InvoiceLine.position)
     )
@@ -198,10 +172,7 @@ def _lines(session: Session, invoice: Invoice) -> list[Line]:
     for row in rows:
         service, whole = Period(row.period_start, row.period_end), Period(row.whole_start, row.whole_end)
         unit, net = Money(row.unit_cents, invoice.currency), Money(row.net_cents, invoice.currency)
-        where = None
-        if row.establishment_id is not None:
-            address = f"{row.place_street}, {row.place_postcode} {row.place_city}"
-            where = Place(row.establishment_id.hex, row.place_name, address, row.place_number)
+        where = _place(invoice, row.establishment_id.hex) if row.establishment_id else None
         lines.append(
             Line(
                 position=row.position,
@@ -220,6 +191,13 @@ def _lines(session: Session, invoice: Invoice) -> list[Line]:
             )
         )
     return lines
+
+
+def _place(invoice: Invoice, establishment_id: str) -> Place:
+    """An establishment as the invoice froze it when it was issued."""
+    frozen = invoice.places[establishment_id]
+    address = f"{frozen['street']}, {frozen['postcode']} {frozen['city']}"
+    return Place(establishment_id, frozen["name"], address, frozen["number"])
 
 
 def _prepaid(session: Session, invoice: Invoice) -> Money:
@@ -328,6 +306,13 @@ def ubl_of(session: Session, invoice: Invoice, now: datetime) -> bytes:
     return stored(session, invoice, now).ubl
 
 
+def without_files(session: Session, after: int = 0, limit: int = 100) -> list[int]:
+    """The ids of the invoices and credit notes whose files were not made yet, oldest first, those `after` an id."""
+    made = select(InvoiceDocument.id).where(InvoiceDocument.invoice_id == Invoice.id).exists()
+    statement = select(Invoice.id).where(Invoice.id > after, ~made)
+    return list(session.scalars(statement.order_by(Invoice.id).limit(limit)))
+
+
 def _find(session: Session, invoice_id: int) -> InvoiceDocument | None:
     return session.scalars(
         select(InvoiceDocument).where(InvoiceDocument.invoice_id == invoice_id)
@@ -391,6 +376,7 @@ def before_issue(
             "rate": group.rate.percent,
             "base_cents": group.base.cents,
             "vat_cents": group.vat.cents,
+            **exemption(group.rate, language),
         }
         for group in draft.vat_groups
     ]
@@ -409,179 +395,10 @@ def before_issue(
         buyer=bought_by,
         buyer_reference=buyer.get("buyer_reference") or buyer["reference"],
         lines=tuple(lines),
-        groups=groups(breakdown, draft.currency, language),
+        groups=groups(breakdown, draft.currency),
         net=draft.net,
         vat=draft.vat,
         total=draft.total,
         prepaid=total([], draft.currency),
         means=means(payment, seller, ""),
     )
-
-
-# ── The check, and the way out ───────────────────────────────────────────────────────────────────────────────────
-
-
-def validate(session: Session, invoice: Invoice, rules: "Rules | None", now: datetime) -> InvoiceDocument:
-    """Check the UBL against the official rules and note what they say: validated, or held with its findings. Flushes.
-
-    Without rules nothing is noted, and `rules_version` stays empty: not checked. What has left is not checked again.
-    """
-    document = stored(session, invoice, now)
-    if rules is None or document.state not in OPEN_STATES:
-        return document
-    findings = rules.check(document.ubl)
-    document.rules_version = rules.version
-    document.findings = [asdict(finding) for finding in findings]
-    document.checked_at = now
-    document.state = "held" if any(finding.is_fatal for finding in findings) else "validated"
-    session.flush()
-    return document
-
-
-def queue(session: Session, invoice: Invoice, now: datetime) -> InvoiceDocument:
-    """Put a document in line for Peppol. Flushes. Raises WrongState for one that is held, gone, or not for Peppol."""
-    document = stored(session, invoice, now)
-    if document.channel != "peppol":
-        raise WrongState(f"{invoice.number} goes by mail: its receiver has no address on Peppol")
-    if document.state not in ("ready", "validated", "failed"):
-        raise WrongState(f"{invoice.number} is {document.state}")
-    document.state = "queued"
-    document.queued_at = now
-    document.attempts = 0
-    document.last_error = None
-    document.closed_at = None
-    session.flush()
-    return document
-
-
-def to_send(session: Session, limit: int = 100) -> list[int]:
-    """The ids of the documents in line, oldest first; those tried most often last."""
-    return _ids(session, "queued", limit)
-
-
-def to_ask_about(session: Session, limit: int = 100) -> list[int]:
-    """The ids of the documents that left and whose end is not known."""
-    return _ids(session, "sent", limit)
-
-
-def _ids(session: Session, state: str, limit: int) -> list[int]:
-    statement = select(InvoiceDocument.id).where(InvoiceDocument.state == state)
-    return list(
-        session.scalars(statement.order_by(InvoiceDocument.attempts, InvoiceDocument.id).limit(limit))
-    )
-
-
-def send(
-    transaction: Callable[[], AbstractContextManager[Session]],
-    access_point: AccessPoint,
-    clock: Callable[[], datetime],
-    limit: int = 100,
-) -> Round:
-    """Hand over what is in line. `transaction` opens a short writing transaction, committed on leaving it.
-
-    Each try is counted before it is made, and no lock is held while the access point answers. A crash after it took the
-    document sends it again under the same key, which it knows. Eight tries, then failed: people decide.
-    """
-    with transaction() as session:
-        waiting = to_send(session, limit)
-    sent = again = failed = 0
-    for document_id in waiting:
-        with transaction() as session:
-            claimed = _claim(session, document_id)
-        if claimed is None:
-            continue
-        xml, key, attempts = claimed
-        try:
-            transmission_id = access_point.send(xml, key)
-        except NotSent as wrong:
-            given_up = wrong.is_final or attempts >= MOST_ATTEMPTS
-            noted: dict[str, Any] = {"last_error": str(wrong)[:1000]}
-            if given_up:
-                noted |= {"state": "failed", "closed_at": clock()}
-            failed += given_up
-            again += not given_up
-        else:
-            noted = {
-                "state": "sent",
-                "sent_at": clock(),
-                "transmission_id": transmission_id,
-                "last_error": None,
-            }
-            sent += 1
-        with transaction() as session:
-            session.execute(update(InvoiceDocument).where(InvoiceDocument.id == document_id).values(**noted))
-    return Round(moved=sent, waiting=again, closed=failed)
-
-
-def _claim(session: Session, document_id: int) -> tuple[bytes, str, int] | None:
-    """Count the try about to be made: the UBL, the key it leaves under and the number of the try; None if it left."""
-    row = session.execute(
-        update(InvoiceDocument)
-        .where(InvoiceDocument.id == document_id, InvoiceDocument.state == "queued")
-        .values(attempts=InvoiceDocument.attempts + 1)
-        .returning(
-            InvoiceDocument.ubl,
-            InvoiceDocument.ubl_sha256,
-            InvoiceDocument.attempts,
-            InvoiceDocument.invoice_id,
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    number = session.scalar(select(Invoice.number).where(Invoice.id == row.invoice_id))
-    return row.ubl, f"{number}-{row.ubl_sha256[:12]}", row.attempts
-
-
-def poll(
-    transaction: Callable[[], AbstractContextManager[Session]],
-    access_point: AccessPoint,
-    clock: Callable[[], datetime],
-    limit: int = 100,
-) -> Round:
-    """Ask what became of the documents that left: delivered, rejected by their receiver, or failed on the way."""
-    with transaction() as session:
-        rows = session.execute(
-            select(InvoiceDocument.id, InvoiceDocument.transmission_id)
-            .where(InvoiceDocument.id.in_(to_ask_about(session, limit)))
-            .order_by(InvoiceDocument.id)
-        ).all()
-    delivered = waiting = refused = 0
-    for document_id, transmission_id in rows:
-        try:
-            status = access_point.status(transmission_id or "")
-        except NotSent as wrong:
-            noted: dict[str, Any] = {"last_error": str(wrong)[:1000]}
-            waiting += 1
-        else:
-            if status.state == "sent":
-                waiting += 1
-                continue
-            noted = {"state": status.state, "closed_at": clock(), "last_error": status.reason[:1000] or None}
-            delivered += status.state == "delivered"
-            refused += status.state != "delivered"
-        with transaction() as session:
-            session.execute(
-                update(InvoiceDocument)
-                .where(InvoiceDocument.id == document_id, InvoiceDocument.state == "sent")
-                .values(**noted)
-            )
-    return Round(moved=delivered, waiting=waiting, closed=refused)
-
-
-def without_files(session: Session, limit: int = 100) -> list[int]:
-    """The ids of the invoices and credit notes whose files were not made yet, oldest first."""
-    made = select(InvoiceDocument.id).where(InvoiceDocument.invoice_id == Invoice.id).exists()
-    return list(session.scalars(select(Invoice.id).where(~made).order_by(Invoice.id).limit(limit)))
-
-
-def prepare(
-    session: Session, invoice: Invoice, rules: "Rules | None", now: datetime, *, is_sent: bool
-) -> InvoiceDocument:
-    """What a worker does with a new invoice: make its files, check them, put them in line for Peppol. Flushes.
-
-    `is_sent` is whether an access point is set; without one, what is right waits to be downloaded.
-    """
-    document = validate(session, invoice, rules, now)
-    if is_sent and document.channel == "peppol" and document.state in ("ready", "validated"):
-        queue(session, invoice, now)
-    return document

@@ -19,9 +19,9 @@ from webapp.domain.proration import settlement
 from webapp.domain.refusals import NothingToSave, ReturnCosts, StalePreview, UnknownEstablishment
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Establishment, Subscription
-from webapp.services import audit, billing, contracts, invoicing, notices, previews, scheduling
+from webapp.services import audit, billing, contracts, events, invoicing, notices, previews, scheduling
 from webapp.services.contracts import Address, OptionWords, Situation
-from webapp.services.options import terms_of
+from webapp.services.options import tell_moves, terms_of
 from webapp.services.subscriptions import (
     NewEstablishment,
     ensure_running,
@@ -245,6 +245,15 @@ def save(
         },
         now,
     )
+    tell_moves(session, subscription, shown.moves, now)
+    _tell(
+        session,
+        subscription,
+        today,
+        now,
+        added=[_told(row.id, row.name) for row in rows],
+        removed=[_told(uuid.UUID(each.id), each.name) for each in change.removed],
+    )
     notices.tell_owners(
         session,
         situation.customer,
@@ -295,6 +304,7 @@ def undo_removal(
     audit.record(
         session, actor, subscription.account_id, "establishment.brought_back", row.name, {}, facts, now
     )
+    _tell(session, subscription, today, now, added=[_told(row.id, row.name)])
     session.flush()
 
 
@@ -324,6 +334,7 @@ def edit(
         audit.record(
             session, actor, subscription.account_id, "establishment.edited", row.name, before, after, now
         )
+        _tell(session, subscription, today, now, edited=[_told(row.id, row.name)])
     session.flush()
 
 
@@ -333,6 +344,27 @@ def find(session: Session, subscription_id: uuid.UUID, establishment_id: uuid.UU
     if row.active_until is not None:
         raise UnknownEstablishment()
     return NewEstablishment(**{name: getattr(row, name) for name in _DETAILS})
+
+
+def _told(establishment_id: uuid.UUID, name: str) -> dict[str, str]:
+    return {"id": str(establishment_id), "name": name}
+
+
+def _tell(
+    session: Session,
+    subscription: Subscription,
+    today: date,
+    now: datetime,
+    *,
+    added: Sequence[dict[str, str]] = (),
+    removed: Sequence[dict[str, str]] = (),
+    edited: Sequence[dict[str, str]] = (),
+) -> None:
+    """Tell other systems which establishments came, went, or changed their name or address."""
+    events.of_subscription(
+        session, "subscription.establishments_changed", subscription, now,
+        added=list(added), removed=list(removed), edited=list(edited), on=today.isoformat(),
+    )  # fmt: skip
 
 
 _DETAILS = ("name", "street", "postcode", "city", "number")

@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from webapp import filters
 from webapp.i18n import _, _n, date_text, gettext, ngettext, one_of
 from webapp.models.catalogue import Option, OptionVersion, Plan, PlanVersion
 from webapp.models.records import AuditEntry
+from webapp.services import gesture_words
+from webapp.services.bank_reasons import reason_text
 
 PAGE = 25
 
@@ -54,6 +57,7 @@ FIELDS = {
     "vat_consultation": _("référence de cette vérification"),
     "number": _("numéro d’établissement"),
 }
+METHOD_KINDS = {"transfer": _("virement"), "direct_debit": _("domiciliation"), "card": _("carte")}
 MOVES = {
     "added": _("%(option)s ajoutée"),
     "increased": _("quantité de %(option)s augmentée"),
@@ -117,13 +121,17 @@ class Page:
 
 def names(session: Session, locale: str) -> dict[str, str]:
     """The present names of plans and options by code, those no longer sold included."""
-    found: dict[str, str] = {}
-    plans = select(Plan.code, PlanVersion.names).join(PlanVersion, PlanVersion.plan_id == Plan.id)
-    options = select(Option.code, OptionVersion.names).join(
-        OptionVersion, OptionVersion.option_id == Option.id
+    plans = select(Plan.code, PlanVersion.names, literal(0).label("kind"), PlanVersion.id.label("version"))
+    options = select(Option.code, OptionVersion.names, literal(1), OptionVersion.id)
+    both = union_all(
+        plans.join(PlanVersion, PlanVersion.plan_id == Plan.id),
+        options.join(OptionVersion, OptionVersion.option_id == Option.id),
     )
-    for statement in (plans.order_by(PlanVersion.id), options.order_by(OptionVersion.id)):
-        found |= {code: str(texts[locale]) for code, texts in session.execute(statement)}
+    found: dict[str, str] = {}
+    for code, texts, _kind, _version in session.execute(
+        both.order_by("kind", "version")
+    ):  # the latest version last
+        found[code] = str(texts[locale])
     return found
 
 
@@ -259,6 +267,135 @@ def _credited(entry: AuditEntry, reader: Reader) -> str:
     )
 
 
+def _amount(entry: AuditEntry, reader: Reader) -> str:
+    return filters.money(int(entry.after.get("amount_cents") or 0), reader.locale)
+
+
+def _paid(entry: AuditEntry, reader: Reader) -> str:
+    settled = ", ".join(entry.after.get("settled") or ())
+    if not settled:
+        return reader.words(
+            _("Paiement de %(amount)s reçu, gardé comme crédit du compte."), amount=_amount(entry, reader)
+        )
+    return reader.words(
+        _("Paiement de %(amount)s reçu pour %(invoices)s."), amount=_amount(entry, reader), invoices=settled
+    )
+
+
+def _collection(entry: AuditEntry, reader: Reader) -> str:
+    return reader.words(
+        _("Prélèvement de %(amount)s demandé à la banque pour le %(date)s (facture %(subject)s)."),
+        amount=_amount(entry, reader),
+        date=reader.day(entry.after.get("on")),
+        subject=entry.subject,
+    )
+
+
+def _collection_failed(entry: AuditEntry, reader: Reader) -> str:
+    sentence = reader.words(
+        _("Le paiement de %(amount)s pour %(subject)s n’a pas abouti : %(reason)s."),
+        amount=_amount(entry, reader),
+        subject=entry.subject,
+        reason=reason_text(entry.after.get("reason_code"), reader.locale),
+    )
+    again = entry.after.get("retry_on")
+    if not again:
+        return sentence
+    return f"{sentence} {reader.words(_('Nouvel essai le %(date)s.'), date=reader.day(again))}"
+
+
+def _returned(entry: AuditEntry, reader: Reader) -> str:
+    reopened = ", ".join(entry.after.get("reopened") or ())
+    if not reopened:
+        return reader.words(_("Paiement de %(amount)s rendu."), amount=_amount(entry, reader))
+    return reader.words(
+        _("Paiement de %(amount)s revenu impayé ou rendu : %(invoices)s à payer."),
+        amount=_amount(entry, reader),
+        invoices=reopened,
+    )
+
+
+def _transfer_announced(entry: AuditEntry, reader: Reader) -> str:
+    return reader.words(
+        _("Virement annoncé pour %(invoices)s, attendu jusqu’au %(until)s."),
+        invoices=", ".join(entry.after.get("invoices") or ()),
+        until=reader.day(entry.after.get("until")),
+    )
+
+
+def _method(entry: AuditEntry, reader: Reader) -> str:
+    """A method as its owner knows it: what it is, then its masked number, if it has one."""
+    kind = METHOD_KINDS.get(entry.after.get("kind") or "")
+    words = reader.words(kind) if kind else ""
+    return f"{words} {entry.subject}".strip()
+
+
+def _about_method(sentence: str) -> Telling:
+    def telling(entry: AuditEntry, reader: Reader) -> str:
+        return reader.words(
+            sentence, method=_method(entry, reader), code=entry.after.get("reason_code") or ""
+        )
+
+    return telling
+
+
+def _amended(entry: AuditEntry, reader: Reader) -> str:
+    return reader.words(
+        _("Mandat %(reference)s : le compte %(former)s est remplacé par %(label)s."),
+        reference=entry.subject,
+        former=entry.before.get("label") or "",
+        label=entry.after.get("label") or "",
+    )
+
+
+def _signed(entry: AuditEntry, reader: Reader) -> str:
+    return reader.words(
+        _("Mandat %(reference)s signé pour le compte %(label)s."),
+        reference=entry.subject,
+        label=entry.after.get("label") or "",
+    )
+
+
+def _suspended(entry: AuditEntry, reader: Reader) -> str:
+    if entry.after.get("cause") != "unpaid":
+        return _with_reason(reader.words(_("Sites suspendus par notre équipe.")), entry, reader)
+    return reader.words(
+        _("Sites suspendus : %(invoices)s impayées."), invoices=", ".join(entry.after.get("invoices") or ())
+    )
+
+
+def _restored(entry: AuditEntry, reader: Reader) -> str:
+    return _with_reason(reader.words(_("Sites rétablis.")), entry, reader)
+
+
+def _reminded(entry: AuditEntry, reader: Reader) -> str:
+    return reader.words(
+        _("Rappel de paiement envoyé : %(invoices)s."), invoices=", ".join(entry.after.get("invoices") or ())
+    )
+
+
+def _decided(msgid: str) -> Telling:
+    """A decision of the team, with its reason."""
+    return lambda entry, reader: _with_reason(reader.words(msgid, **_facts(entry, reader)), entry, reader)
+
+
+def _with_reason(sentence: str, entry: AuditEntry, reader: Reader) -> str:
+    """What the team wrote of why, after what it did."""
+    reason = entry.after.get("reason")
+    return f"{sentence} {reader.words(_('Motif : %(reason)s'), reason=reason)}" if reason else sentence
+
+
+def _gesture(entry: AuditEntry, reader: Reader) -> str:
+    kind = entry.action.partition(".")[2]
+    told = gesture_words.sentence(kind, entry.after, reader.locale, reader.names)
+    return _with_reason(told, entry, reader)
+
+
+def _gesture_undone(entry: AuditEntry, reader: Reader) -> str:
+    told = gesture_words.sentence(entry.after.get("kind") or "", entry.before, reader.locale, reader.names)
+    return _with_reason(reader.words(_("Annulé : %(gesture)s"), gesture=told), entry, reader)
+
+
 def _renewed(entry: AuditEntry, reader: Reader) -> str:
     if entry.after.get("until"):
         return reader.words(
@@ -277,11 +414,11 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "subscription.signed": (PLAN, _("Abonnement signé : formule %(plan)s, à partir du %(starts_on)s.")),
     "subscription.plan_changed": (
         PLAN,
-        _("Formule %(former_plan)s remplacée par %(plan)s, facturation %(frequency)s."),
+        _decided(_("Formule %(former_plan)s remplacée par %(plan)s, facturation %(frequency)s.")),
     ),
     "subscription.plan_scheduled": (
         PLAN,
-        _("Passage à la formule %(plan)s, facturation %(frequency)s, prévu le %(effective_on)s."),
+        _decided(_("Passage à la formule %(plan)s, facturation %(frequency)s, prévu le %(effective_on)s.")),
     ),
     "subscription.plan_applied": (PLAN, _("La formule prévue est entrée en vigueur le %(effective_on)s.")),
     "subscription.change_undone": (PLAN, _undone),
@@ -309,7 +446,53 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "establishment.brought_back": (PLACES, _("Établissement %(subject)s remis en service le jour même.")),
     "billing_details.changed": (BILLING, _billing),
     "invoice.credited": (BILLING, _credited),
+    "payment.received": (BILLING, _paid),
+    "payment.returned": (BILLING, _returned),
+    "collection.sent": (BILLING, _collection),
+    "collection.failed": (BILLING, _collection_failed),
+    "bank_entry.assigned": (BILLING, _("Paiement de la banque rapproché de %(subject)s par notre équipe.")),
+    "bank_entry.taken_back": (BILLING, _("Rapprochement de %(subject)s repris par notre équipe.")),
+    "transfer.announced": (BILLING, _transfer_announced),
+    "payment_method.added": (BILLING, _about_method(_("Moyen de paiement ajouté : %(method)s."))),
+    "payment_method.made_primary": (
+        BILLING,
+        _about_method(_("Vos factures se paient maintenant par %(method)s.")),
+    ),
+    "payment_method.blocked": (
+        BILLING,
+        _about_method(_("Moyen de paiement refusé : %(method)s (code %(code)s).")),
+    ),
+    "payment_method.expired": (BILLING, _about_method(_("Moyen de paiement arrivé à sa fin : %(method)s."))),
+    "payment_method.closed": (BILLING, _about_method(_("Moyen de paiement retiré : %(method)s."))),
+    "mandate.signed": (BILLING, _signed),
+    "mandate.amended": (BILLING, _amended),
+    "account.suspended": (BILLING, _suspended),
+    "account.restored": (BILLING, _restored),
+    "dunning.reminded": (BILLING, _reminded),
+    "dunning.hold": (BILLING, _decided(_("Rappels mis en pause jusqu’au %(until)s."))),
+    "dunning.dispute": (BILLING, _decided(_("Contestation notée : %(subject)s ne compte plus."))),
+    "dunning.resume": (
+        BILLING,
+        _decided(_("Fin d’une pause ou d’une contestation : les rappels reprennent.")),
+    ),
+    "dunning.pass": (BILLING, _decided(_("Du temps accordé pour payer, jusqu’au %(until)s."))),
+    "dunning.suspend": (BILLING, _decided(_("Suspension décidée par notre équipe, en plus des impayés."))),
+    "dunning.lift": (
+        BILLING,
+        _decided(_("Suspension de notre équipe levée ; les impayés suspendent encore.")),
+    ),
+    "gesture.discount": (BILLING, _gesture),
+    "gesture.free_months": (BILLING, _gesture),
+    "gesture.free_option": (BILLING, _gesture),
+    "gesture.price": (BILLING, _gesture),
+    "gesture.terms": (PLAN, _gesture),
+    "gesture.payment": (BILLING, _gesture),
+    "gesture.refund": (BILLING, _gesture),
+    "gesture.due_date": (BILLING, _gesture),
+    "gesture.undone": (BILLING, _gesture_undone),
     "invoice.mailed": (BILLING, _("%(subject)s envoyée par e-mail.")),
+    "invoice.checked_again": (BILLING, _("Nouvelle vérification demandée pour %(subject)s.")),
+    "invoice.sent_again": (BILLING, _("Envoi de %(subject)s par Peppol demandé.")),
     "accountant_email.check_sent": (
         BILLING,
         _("Lien de confirmation envoyé à l’adresse du comptable : %(subject)s."),
@@ -327,7 +510,12 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "quotation.accepted": (REQUESTS, _("Devis accepté : %(name)s.")),
     "quotation.declined": (REQUESTS, _("Devis refusé : %(name)s.")),
     "support.written": (REQUESTS, _("Message envoyé à notre équipe.")),
+    "request.answered": (REQUESTS, _("Notre équipe a répondu à la demande %(subject)s.")),
+    "request.replied": (REQUESTS, _("Réponse envoyée à notre équipe, demande %(subject)s.")),
+    "request.closed": (REQUESTS, _("Demande %(subject)s close.")),
+    "request.reopened": (REQUESTS, _("Demande %(subject)s rouverte.")),
     "data.exported": (DATA, _("Données du compte téléchargées.")),
+    "account.viewed": (DATA, _("Notre équipe a consulté votre compte, sans rien y changer.")),
     "account.closed": (DATA, _("Compte clôturé : ce que la loi n’impose pas de garder est effacé.")),
     # What concerns a person and no account, and the operator's own acts.
     "user.signed_in": (OWN, _("Connexion.")),
@@ -339,5 +527,24 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "user.recovery_codes_renewed": (OWN, _("Nouveaux codes de secours.")),
     "session.revoked": (OWN, _("Une session fermée.")),
     "sessions.revoked": (OWN, _("Toutes les autres sessions fermées.")),
+    "debit_batch.downloaded": (OWN, _("Fichier de prélèvements %(subject)s téléchargé.")),
+    "request.assigned": (OWN, _("Demande %(subject)s attribuée.")),
+    "saved_reply.kept": (OWN, _("Réponse type « %(subject)s » gardée.")),
+    "saved_reply.removed": (OWN, _("Réponse type « %(subject)s » retirée.")),
     "catalogue.published": (OWN, _("Catalogue publié.")),
+    "integration.opened": (OWN, _("Système connecté ajouté : %(subject)s.")),
+    "integration.closed": (OWN, _("Système connecté fermé : %(subject)s.")),
+    "integration.key_made": (OWN, _("Clé créée pour %(subject)s.")),
+    "integration.key_revoked": (OWN, _("Clé de %(subject)s révoquée.")),
+    "integration.endpoint_added": (OWN, _("Adresse à prévenir ajoutée pour %(subject)s.")),
+    "integration.endpoint_disabled": (OWN, _("Envois à une adresse de %(subject)s arrêtés.")),
+    "integration.endpoint_enabled": (OWN, _("Envois à une adresse de %(subject)s repris.")),
+    "integration.secret_renewed": (OWN, _("Secret d’une adresse de %(subject)s renouvelé.")),
+    "integration.former_secret_dropped": (OWN, _("Ancien secret d’une adresse de %(subject)s retiré.")),
+    "integration.tested": (OWN, _("Message d’essai envoyé à %(subject)s.")),
+    "integration.replayed": (OWN, _("Messages renvoyés à %(subject)s.")),
+    "job.asked": (OWN, _("Travail lancé : %(subject)s.")),
+    "job.paused": (OWN, _("Travail mis en pause : %(subject)s.")),
+    "job.resumed": (OWN, _("Travail repris : %(subject)s.")),
+    "dunning.published": (OWN, _("Échelles de rappel publiées.")),
 }

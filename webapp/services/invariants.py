@@ -7,7 +7,7 @@ questions an auditor would ask of a copy restored from elsewhere.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from webapp.models.invoices import Invoice, InvoiceLine, Series
@@ -104,5 +104,11 @@ def _invariants() -> dict[str, Select[Any]]:
         ),
         "no line gives back more than it charged": select(root.id, root.net_cents, given_back.c.net)
         .join(given_back, given_back.c.root_id == root.id)
-        .where(or_(root.net_cents + given_back.c.net < 0, given_back.c.net > 0)),
+        .where(
+            # A discount is a charge below zero: what takes it back is above, up to nothing left of it.
+            or_(
+                and_(root.net_cents >= 0, or_(root.net_cents + given_back.c.net < 0, given_back.c.net > 0)),
+                and_(root.net_cents < 0, or_(root.net_cents + given_back.c.net > 0, given_back.c.net < 0)),
+            )
+        ),
     }

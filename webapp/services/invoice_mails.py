@@ -4,10 +4,12 @@ The audit trail says what has left: a document is mailed once, whoever runs the 
 """
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from webapp.adapters import bank_days
 from webapp.adapters.mail import Attachment
 from webapp.domain.access import SYSTEM
 from webapp.domain.money import Money
@@ -28,6 +30,15 @@ def waiting(session: Session, today: date, after: int = 0, limit: int = 100) -> 
     """The ids of the new documents that were not mailed yet, oldest first, those `after` an id."""
     statement = select(Invoice.id).where(Invoice.id > after, Invoice.issued_on >= today - NEW_FOR, ~_MAILED)
     return list(session.scalars(statement.order_by(Invoice.id).limit(limit)))
+
+
+def _debit(invoice: Invoice) -> dict[str, Any] | None:
+    """The announcement that a direct debit needs: its day, the account and the mandate; amount left aside (D3)."""
+    payment = invoice.payment
+    if payment.get("method") != "direct_debit" or not payment.get("reference"):
+        return None
+    on = bank_days.bank_day(invoice.due_on)
+    return {"on": on, "label": payment.get("label", ""), "reference": payment["reference"]}
 
 
 def mail(session: Session, invoice_id: int, now: datetime) -> int:
@@ -60,6 +71,7 @@ def mail(session: Session, invoice_id: int, now: datetime) -> int:
             left=Money(invoice.total_cents - invoice.paid_cents, invoice.currency),
             due_on=invoice.due_on,
             is_by_transfer=invoice.payment.get("method") == "transfer",
+            debit=_debit(invoice),
         )
     audit.record(
         session, SYSTEM, invoice.account_id, "invoice.mailed", invoice.number, {}, {"to": recipients}, now

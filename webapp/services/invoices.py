@@ -1,5 +1,6 @@
 """Reading documents: what pages list and show. Nothing here is ever written: see `invoicing`."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from sqlalchemy.orm import Session, aliased, selectinload
 from webapp.domain.money import Money, total
 from webapp.domain.periods import Period, boundary
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Payment
-from webapp.models.reading import read
+from webapp.models.payments import Collection
+from webapp.models.reading import read, rows_as_json
 
 PAGE_SIZE = 25
 
@@ -36,7 +38,8 @@ class Summary:
     kind: str
     reason: str
     issued_on: date
-    due_on: date
+    due_on: date  # the last day to pay it in time
+    printed_due_on: date  # another, when the team gave more time (S2)
     period_start: date
     period_end: date
     net: Money
@@ -63,11 +66,13 @@ class Unpaid:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What the overview shows: the latest documents, what is past due, and the credit that the next invoice uses."""
+    """What the overview shows: the latest documents, what is past due, the credit that the next invoice uses, and
+    what the last whole period charged."""
 
     latest: tuple[Summary, ...]
     unpaid: Unpaid | None
     credit: Money
+    last: "BilledPeriod | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,21 @@ class Settlement:
     amount: Money
     on: date
     document: str | None
+    reason_code: str | None = None  # why it was taken back
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A collection of this invoice that did not end in a payment that stayed, or has not ended yet.
+
+    `state` is planned, sent, refused, returned or refunded.
+    """
+
+    state: str
+    amount: Money
+    on: date
+    reason_code: str | None
+    retry_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +129,12 @@ class Document:
     summary: Summary
     lines: tuple[InvoiceLine, ...]
     settled_by: tuple[Settlement, ...]
+    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BilledAmount:
-    """A line of a past document, to compare the next one with it. `ref` as in `pricing.Item`."""
+    """What a past document charged for one thing, to compare the next one with it. `ref` as in `pricing.Item`."""
 
     item: str
     ref: str
@@ -152,11 +173,16 @@ def _is(state: State, today: date) -> ColumnElement[bool]:
         case State.PAID:
             return and_(Invoice.kind == "invoice", Invoice.paid_cents >= Invoice.total_cents)
         case State.OVERDUE:
-            return and_(is_open, Invoice.due_on < today)
+            return and_(is_open, Invoice.payable_until < today)
         case State.PARTLY_PAID:
-            return and_(is_open, Invoice.due_on >= today, Invoice.paid_cents > 0)
+            return and_(is_open, Invoice.payable_until >= today, Invoice.paid_cents > 0)
         case _:
-            return and_(is_open, Invoice.due_on >= today, Invoice.paid_cents == 0)
+            return and_(is_open, Invoice.payable_until >= today, Invoice.paid_cents == 0)
+
+
+def in_states(states: Sequence[State], today: date) -> ColumnElement[bool]:
+    """Whether a document is in any of these states."""
+    return or_(*(_is(state, today) for state in states))
 
 
 _COLUMNS = (
@@ -165,6 +191,7 @@ _COLUMNS = (
     Invoice.reason,
     Invoice.issued_on,
     Invoice.due_on,
+    Invoice.extended_until,
     Invoice.period_start,
     Invoice.period_end,
     Invoice.currency,
@@ -177,13 +204,15 @@ _NEWEST_FIRST = (Invoice.issued_on.desc(), Invoice.id.desc())
 
 
 def _summary(row: Any, today: date) -> Summary:
-    state = state_of(row.kind, row.total_cents, row.paid_cents, row.due_on, today)
+    due_on = row.extended_until or row.due_on
+    state = state_of(row.kind, row.total_cents, row.paid_cents, due_on, today)
     return Summary(
         number=row.number,
         kind=row.kind,
         reason=row.reason,
         issued_on=row.issued_on,
-        due_on=row.due_on,
+        due_on=due_on,
+        printed_due_on=row.due_on,
         period_start=row.period_start,
         period_end=row.period_end,
         net=Money(row.net_cents, row.currency),
@@ -191,18 +220,44 @@ def _summary(row: Any, today: date) -> Summary:
         total=Money(row.total_cents, row.currency),
         left=Money(row.total_cents - row.paid_cents if row.kind == "invoice" else 0, row.currency),
         state=state,
-        days_late=(today - row.due_on).days if state is State.OVERDUE else 0,
+        days_late=(today - due_on).days if state is State.OVERDUE else 0,
     )
 
 
 # The overview asks for these two at every visit: made once, on tables.
 _DOCUMENT, _LINE, _CREDIT = Invoice.__table__.c, InvoiceLine.__table__.c, CreditBalanceEntry.__table__.c
 _THIS = bindparam("subscription_id", type_=_DOCUMENT.subscription_id.type)
+_payable_until = func.coalesce(_DOCUMENT.extended_until, _DOCUMENT.due_on)
 _LATE = and_(
     _DOCUMENT.kind == "invoice",
     _DOCUMENT.paid_cents < _DOCUMENT.total_cents,
-    _DOCUMENT.due_on < bindparam("today", type_=_DOCUMENT.due_on.type),
+    _payable_until < bindparam("today", type_=_DOCUMENT.due_on.type),
 )
+_NEWEST = Invoice.__table__.alias("newest")
+_LAST_PERIOD = (
+    select(
+        _LINE.item,
+        _LINE.ref,
+        func.sum(_LINE.quantity).label("quantity"),
+        func.sum(_LINE.net_cents).label("net_cents"),
+        _NEWEST.c.currency,
+        _NEWEST.c.period_start,
+        _NEWEST.c.period_end,
+        func.min(_LINE.position).label("position"),
+    )
+    .join_from(InvoiceLine.__table__, _NEWEST, _NEWEST.c.id == _LINE.invoice_id)
+    .where(
+        _NEWEST.c.id
+        == select(_DOCUMENT.id)
+        .where(_DOCUMENT.subscription_id == _THIS, _DOCUMENT.run_kind == "period")
+        .order_by(_DOCUMENT.run_on.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    .group_by(_LINE.item, _LINE.ref, _NEWEST.c.currency, _NEWEST.c.period_start, _NEWEST.c.period_end)
+    .subquery("last_period")
+)
+_LAST_PERIOD_AS_JSON = select(rows_as_json(*_LAST_PERIOD.c)).scalar_subquery().label("last_period")
 _GLANCE = (
     select(
         *(_DOCUMENT[column.key] for column in _COLUMNS),
@@ -210,43 +265,23 @@ _GLANCE = (
         func.sum(case((_LATE, _DOCUMENT.total_cents - _DOCUMENT.paid_cents), else_=0))
         .over()
         .label("late_cents"),
-        func.min(case((_LATE, _DOCUMENT.due_on))).over().label("oldest_due_on"),
+        func.min(case((_LATE, _payable_until))).over().label("oldest_due_on"),
         select(func.coalesce(func.sum(_CREDIT.amount_cents), 0))
         .where(_CREDIT.account_id == _DOCUMENT.account_id, _CREDIT.currency == _DOCUMENT.currency)
         .correlate(Invoice.__table__)
         .scalar_subquery()
         .label("credit_cents"),
+        _LAST_PERIOD_AS_JSON,
     )
     .where(_DOCUMENT.subscription_id == _THIS)
     .order_by(_DOCUMENT.issued_on.desc(), _DOCUMENT.id.desc())
     .limit(bindparam("limit", type_=Integer))
 )
-_NEWEST = Invoice.__table__.alias("newest")
-_LAST_PERIOD = (
-    select(
-        _LINE.item,
-        _LINE.ref,
-        _LINE.quantity,
-        _LINE.net_cents,
-        _DOCUMENT.currency,
-        _DOCUMENT.period_start,
-        _DOCUMENT.period_end,
-    )
-    .join_from(InvoiceLine.__table__, Invoice.__table__, _DOCUMENT.id == _LINE.invoice_id)
-    .where(
-        _LINE.invoice_id
-        == select(_NEWEST.c.id)
-        .where(_NEWEST.c.subscription_id == _THIS, _NEWEST.c.run_kind == "period")
-        .order_by(_NEWEST.c.run_on.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    .order_by(_LINE.position)
-)
 
 
 def glance(session: Session, subscription_id: uuid.UUID, today: date, limit: int = 3) -> Glance:
-    """The latest documents of a subscription, all of it that is past due and the account's credit, in one statement."""
+    """The latest documents of a subscription, all of it that is past due, the account's credit and the last period
+    billed, in one statement."""
     rows = read(session, _GLANCE, {"subscription_id": subscription_id, "today": today, "limit": limit})
     if not rows:
         return Glance((), None, Money(0))
@@ -257,18 +292,27 @@ def glance(session: Session, subscription_id: uuid.UUID, today: date, limit: int
             int(first.late_count), Money(int(first.late_cents), first.currency), first.oldest_due_on
         )
     credit_left = Money(max(0, int(first.credit_cents)), first.currency)
-    return Glance(tuple(_summary(row, today) for row in rows), unpaid, credit_left)
+    return Glance(
+        tuple(_summary(row, today) for row in rows), unpaid, credit_left, _billed_period(first.last_period)
+    )
 
 
 def last_period(session: Session, subscription_id: uuid.UUID) -> BilledPeriod | None:
     """What the last invoice of a whole period charged; None before the first."""
-    rows = read(session, _LAST_PERIOD, {"subscription_id": subscription_id})
-    if not rows:
+    rows = read(session, select(_LAST_PERIOD_AS_JSON), {"subscription_id": subscription_id})
+    return _billed_period(rows[0].last_period)
+
+
+def _billed_period(text: str) -> BilledPeriod | None:
+    lines = sorted(json.loads(text), key=lambda line: line[-1])
+    if not lines:
         return None
     amounts = tuple(
-        BilledAmount(row.item, row.ref, row.quantity, Money(row.net_cents, row.currency)) for row in rows
+        BilledAmount(item, ref, quantity, Money(net_cents, currency))
+        for item, ref, quantity, net_cents, currency, *_rest in lines
     )
-    return BilledPeriod(Period(rows[0].period_start, rows[0].period_end), amounts)
+    start, end = (date.fromisoformat(each) for each in lines[0][5:7])
+    return BilledPeriod(Period(start, end), amounts)
 
 
 def years(session: Session, account_id: uuid.UUID) -> list[int]:
@@ -278,15 +322,6 @@ def years(session: Session, account_id: uuid.UUID) -> list[int]:
     return sorted((int(each) for each in found), reverse=True)
 
 
-def unpaid(session: Session, account_id: uuid.UUID, today: date) -> Unpaid | None:
-    """What the account has not paid in time."""
-    late = select(
-        func.count(), func.sum(Invoice.total_cents - Invoice.paid_cents), func.min(Invoice.due_on)
-    ).where(Invoice.account_id == account_id, _is(State.OVERDUE, today))
-    row = session.execute(late.add_columns(func.min(Invoice.currency))).one()
-    return Unpaid(int(row[0]), Money(int(row[1]), row[3]), row[2]) if row[0] else None
-
-
 def listed(
     session: Session,
     account_id: uuid.UUID,
@@ -294,12 +329,16 @@ def listed(
     *,
     states: Sequence[State] = (),
     year: int | None = None,
+    also: Sequence[ColumnElement[bool]] = (),
     page: int = 1,
 ) -> Page:
-    """The documents of an account in any of these states, or in all, one page of them. Beyond the last, the last."""
-    matches = [Invoice.account_id == account_id]
+    """The documents of an account in any of these states, or in all, one page of them. Beyond the last, the last.
+
+    `also` is what they must match besides, such as a search.
+    """
+    matches = [Invoice.account_id == account_id, *also]
     if states:
-        matches.append(or_(*(_is(state, today) for state in states)))
+        matches.append(in_states(states, today))
     if year is not None:
         matches.append(Invoice.issued_on.between(date(year, 1, 1), date(year, 12, 31)))
     count = session.scalar(select(func.count()).select_from(Invoice).where(*matches)) or 0
@@ -320,7 +359,31 @@ def by_number(session: Session, account_id: uuid.UUID, number: str, today: date)
     invoice = session.scalars(statement.options(selectinload(Invoice.lines))).first()
     if invoice is None:
         return None
-    return Document(invoice, _summary(invoice, today), tuple(invoice.lines), _settlements(session, invoice))
+    return Document(
+        invoice,
+        _summary(invoice, today),
+        tuple(invoice.lines),
+        _settlements(session, invoice),
+        _attempts(session, invoice) if invoice.kind == "invoice" else (),
+    )
+
+
+def _attempts(session: Session, invoice: Invoice) -> tuple[Attempt, ...]:
+    rows = session.scalars(
+        select(Collection)
+        .where(Collection.invoice_id == invoice.id, Collection.state.not_in(("settled", "cancelled")))
+        .order_by(Collection.id)
+    )
+    return tuple(
+        Attempt(
+            row.state,
+            Money(row.amount_cents, row.currency),
+            row.requested_on,
+            row.reason_code,
+            row.retry_on,
+        )
+        for row in rows
+    )
 
 
 def _settlements(session: Session, invoice: Invoice) -> tuple[Settlement, ...]:
@@ -333,6 +396,7 @@ def _settlements(session: Session, invoice: Invoice) -> tuple[Settlement, ...]:
             Payment.currency,
             Payment.received_on,
             Payment.invoice_id,
+            Payment.reason_code,
             note.number.label("note_number"),
             paid.number.label("paid_number"),
         )
@@ -347,6 +411,7 @@ def _settlements(session: Session, invoice: Invoice) -> tuple[Settlement, ...]:
             Money(row.amount_cents, row.currency),
             row.received_on,
             row.note_number if row.invoice_id == invoice.id else row.paid_number,
+            row.reason_code,
         )
         for row in rows
     )

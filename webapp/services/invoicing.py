@@ -17,7 +17,8 @@ from webapp.domain.money import Money
 from webapp.domain.pricing import Draft, DraftLine
 from webapp.domain.refusals import IncompleteDetails
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Issuer, Payment, Series
-from webapp.services import documents
+from webapp.models.subscriptions import Establishment
+from webapp.services import documents, dunning, standing
 from webapp.services.contracts import Customer, Situation
 from webapp.services.wording import line_description
 
@@ -54,6 +55,7 @@ BUYER_FIELDS = [
     "buyer_reference",
     "peppol_id",
 ]
+PLACE_FIELDS = ["name", "street", "postcode", "city", "number"]
 
 
 class NoIssuer(RuntimeError):
@@ -106,8 +108,9 @@ def issue(
         ogm=structured_communication(issued_on.year, kind, series_number),
         seller=frozen_seller(issuer),
         buyer=_buyer(customer),
-        vat_breakdown=_vat_breakdown(draft),
+        vat_breakdown=_vat_breakdown(draft, customer.language),
         payment=_payment(customer),
+        places=_places(session, draft),
         created_at=now,
     )
     session.add(invoice)
@@ -208,6 +211,14 @@ def settle(session: Session, invoice: Invoice, cents: int) -> None:
     session.flush()
 
 
+def reopen(session: Session, invoice: Invoice, cents: int) -> None:
+    """Count `cents` as no longer settled. Raises ValueError beyond what was settled."""
+    if not 0 < cents <= invoice.paid_cents:
+        raise ValueError(f"{invoice.number} has {invoice.paid_cents} cents settled")
+    invoice.paid_cents -= cents
+    session.flush()
+
+
 def open_invoices(session: Session, account_id: Any) -> list[Invoice]:
     """Invoices with an amount left, oldest first, locked."""
     statement = (
@@ -220,7 +231,8 @@ def open_invoices(session: Session, account_id: Any) -> list[Invoice]:
         .order_by(Invoice.due_on, Invoice.id)
         .with_for_update()
     )
-    return list(session.scalars(statement))
+    # What was read before the lock may be behind what another hand has settled meanwhile.
+    return list(session.scalars(statement.execution_options(populate_existing=True)))
 
 
 def credit_of(session: Session, account_id: Any, currency: str) -> Money:
@@ -233,6 +245,7 @@ def credit_of(session: Session, account_id: Any, currency: str) -> Money:
 
 def _give_credit(session: Session, note: Invoice, now: datetime) -> None:
     left = -note.total_cents
+    standing.lock(session, note.account_id)  # the account before its invoices, as every movement of money
     for invoice in open_invoices(session, note.account_id):
         amount = min(left, invoice.total_cents - invoice.paid_cents)
         if not amount:
@@ -241,6 +254,8 @@ def _give_credit(session: Session, note: Invoice, now: datetime) -> None:
         settle(session, note, amount)
         session.add(_credit_payment(invoice, amount, note.id, note.issued_on, now))
         left -= amount
+    if note.paid_cents:
+        dunning.after_settlement(session, note.account_id, note.issued_on, now)
     if left:
         session.add(
             CreditBalanceEntry(
@@ -306,13 +321,27 @@ def _line(line: DraftLine, position: int, invoice: Invoice, situation: Situation
     }
 
 
-def _vat_breakdown(draft: Draft) -> list[dict[str, Any]]:
+def _places(session: Session, draft: Draft) -> dict[str, dict[str, str | None]]:
+    """The establishments that the lines name, as they are called today."""
+    ids = {uuid.UUID(line.key.establishment_id) for line in draft.lines if line.key.establishment_id}
+    if not ids:
+        return {}
+    found = session.execute(
+        select(Establishment.id, *(getattr(Establishment, name) for name in PLACE_FIELDS)).where(
+            Establishment.id.in_(ids)
+        )
+    )
+    return {ident.hex: dict(zip(PLACE_FIELDS, shown, strict=True)) for ident, *shown in found}
+
+
+def _vat_breakdown(draft: Draft, language: str) -> list[dict[str, Any]]:
     return [
         {
             "category": group.rate.category,
             "rate": group.rate.percent,
             "base_cents": group.base.cents,
             "vat_cents": group.vat.cents,
+            **documents.exemption(group.rate, language),
         }
         for group in draft.vat_groups
     ]

@@ -32,7 +32,7 @@ from webapp.models.accounts import (
     SecondFactor,
     User,
 )
-from webapp.services import audit, outbox
+from webapp.services import audit, outbox, search_terms
 from webapp.services.people import fingerprint, normalise
 
 INVITATION_LIFETIME = timedelta(days=7)
@@ -358,6 +358,7 @@ def remove(
     if membership.role == Role.OWNER.value:
         _keep_an_owner(session, account_id, membership_id)
     session.execute(delete(Membership).where(Membership.id == membership_id))
+    search_terms.changed(session, account_id)
     is_member_elsewhere = session.scalar(select(Membership.id).where(Membership.user_id == user.id).limit(1))
     ends = and_(LoginSession.user_id == user.id, LoginSession.revoked_at.is_(None))
     if is_member_elsewhere is not None:

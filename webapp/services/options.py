@@ -16,7 +16,8 @@ from webapp.domain.pricing import Draft
 from webapp.domain.proration import BilledLine
 from webapp.domain.refusals import ContactPartner, NothingToSave, Refusal, StalePreview, SubscriptionEnded
 from webapp.models.invoices import Invoice
-from webapp.services import audit, billing, contracts, invoicing, notices, previews, scheduling
+from webapp.models.subscriptions import Subscription
+from webapp.services import audit, billing, contracts, events, invoicing, notices, previews, scheduling
 from webapp.services.contracts import OptionWords, Situation
 from webapp.services.subscriptions import (
     ensure_running,
@@ -183,6 +184,7 @@ def save(
         },
         now,
     )
+    tell_moves(session, subscription, change.moves, now)
     notices.tell_owners(
         session,
         situation.customer,
@@ -194,6 +196,16 @@ def save(
     )
     session.flush()
     return SavedOptions(shown, issued)
+
+
+def tell_moves(session: Session, subscription: Subscription, moves: Sequence[Move], now: datetime) -> None:
+    """Tell other systems what was chosen, each option with the quantity it has from its day."""
+    told = [
+        scheduling.option_told(move.code, move.establishment_id, move.after, move.effective_on)
+        for move in moves
+    ]
+    if told:
+        events.of_subscription(session, "subscription.options_changed", subscription, now, options=told)
 
 
 def _place(move: Move) -> str:

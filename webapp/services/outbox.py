@@ -45,11 +45,13 @@ def queue(
     account_id: uuid.UUID | None,
     now: datetime,
     attachments: Sequence[Attachment] = (),
+    thread: str | None = None,
+    reply_to: str | None = None,
     **values: Any,
 ) -> OutboxMessage:
     """Write the mail `templates/emails/<template>.txt` and `.html` in the recipient's language.
 
-    `attachments` are kept with it. The text part begins with the subject, on a line of its own. `values` are what the templates name; amounts and
+    `attachments` are kept with it; mails of one `thread` are shown together, and answers go to `reply_to`. The text part begins with the subject, on a line of its own. `values` are what the templates name; amounts and
     dates are given as they are, the templates write them.
     """
     values["brand"] = session.scalar(select(Issuer.brand).order_by(Issuer.id).limit(1)) or ""
@@ -63,6 +65,8 @@ def queue(
         subject=subject.strip(),
         text_body=text.strip() + "\n",
         html_body=render_for(language, f"emails/{template}.html", subject=subject.strip(), **values),
+        thread=thread,
+        reply_to=reply_to,
         attempts=0,
     )
     session.add(message)
@@ -163,6 +167,8 @@ def _send(row: OutboxMessage, attachments: Sequence[Attachment], mailer: Mailer,
                 key=f"{row.created_at:%Y%m%d-%H%M%S}-{row.id}",
                 at=row.created_at,
                 attachments=attachments,
+                thread=row.thread,
+                reply_to=row.reply_to,
             )
         )
     except MailNotSent as error:

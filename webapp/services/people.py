@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Select, and_, bindparam, delete, func, null, select, update
+from sqlalchemy import CursorResult, Select, and_, bindparam, case, delete, func, null, select, update
 from sqlalchemy.orm import Session
 
 from webapp.adapters import passwords
@@ -169,7 +169,7 @@ def sign_out(session: Session, session_id: int, *, actor: Actor, now: datetime) 
 # --- The session of a request ----------------------------------------------------------------------------------
 
 _LOGIN, _USER, _MEMBER = LoginSession.__table__.c, User.__table__.c, Membership.__table__.c
-_ACCOUNT, _SUBSCRIPTION = Account.__table__.c, Subscription.__table__.c
+_ACCOUNT, _SUBSCRIPTION, _FACTOR = Account.__table__.c, Subscription.__table__.c, SecondFactor.__table__.c
 _IDENTITY = (
     _LOGIN.id.label("session_id"),
     _LOGIN.account_id.label("last_account_id"),
@@ -183,7 +183,13 @@ _IDENTITY = (
     _USER.price_display,
     _USER.staff_role,
     _USER.disabled_at,
+    _FACTOR.confirmed_at.label("second_factor_at"),
+    _LOGIN.viewing_account_id,
+    _LOGIN.viewing_role,
+    _LOGIN.viewing_since,
 )
+# Asked of the team alone: nobody else must have a second step.
+_FACTOR_OF_STAFF = and_(_FACTOR.user_id == _USER.id, _USER.staff_role.is_not(None))
 _BY_TOKEN = (_LOGIN.token_hash == bindparam("token_hash"),)
 # Built once: the text of a statement costs more to make than to run.
 _VISIT = (
@@ -193,10 +199,14 @@ _VISIT = (
         null().label("account_id"),
         null().label("account_name"),
         null().label("account_reference"),
+        null().label("suspended_on"),
+        null().label("suspension_cause"),
     )
     .join_from(LoginSession.__table__, User.__table__, _USER.id == _LOGIN.user_id)
+    .outerjoin(SecondFactor.__table__, _FACTOR_OF_STAFF)
     .where(*_BY_TOKEN)
 )
+_VIEWED = case((_LOGIN.viewing_account_id == _SUBSCRIPTION.account_id, _LOGIN.viewing_account_id))
 _VISIT_OF_SUBSCRIPTION = (
     select(
         *_IDENTITY,
@@ -204,8 +214,11 @@ _VISIT_OF_SUBSCRIPTION = (
         _ACCOUNT.id.label("account_id"),
         _ACCOUNT.name.label("account_name"),
         _ACCOUNT.reference.label("account_reference"),
+        _ACCOUNT.suspended_on,
+        _ACCOUNT.suspension_cause,
     )
     .join_from(LoginSession.__table__, User.__table__, _USER.id == _LOGIN.user_id)
+    .outerjoin(SecondFactor.__table__, _FACTOR_OF_STAFF)
     .outerjoin(
         Subscription.__table__, _SUBSCRIPTION.id == bindparam("subscription_id", type_=_SUBSCRIPTION.id.type)
     )
@@ -213,7 +226,7 @@ _VISIT_OF_SUBSCRIPTION = (
         Membership.__table__,
         and_(_MEMBER.user_id == _USER.id, _MEMBER.account_id == _SUBSCRIPTION.account_id),
     )
-    .outerjoin(Account.__table__, _ACCOUNT.id == _MEMBER.account_id)
+    .outerjoin(Account.__table__, _ACCOUNT.id == func.coalesce(_MEMBER.account_id, _VIEWED))
     .where(*_BY_TOKEN)
 )
 
@@ -224,7 +237,8 @@ def visit(
     """Who comes with this token and, when the URL names a subscription, their role in its account: one statement.
 
     None for a token that is unknown, revoked, idle for too long or past its end, and for a disabled person.
-    Without membership `role` and `account_id` are None: to them, the subscription does not exist.
+    Without membership `role` is None, and so is `account_id` unless somebody of the team has asked to look at that account:
+    to others, the subscription does not exist.
     """
     values: dict[str, Any] = {"token_hash": fingerprint(token)}
     statement: Select[*tuple[Any, ...]] = _VISIT

@@ -1,7 +1,10 @@
 """All the data of an account, to take away; and its closure, which erases what the law does not ask to keep (U4).
 
 Invoices, contracts, mandates and the audit trail stay ten years (VAT code, article 60; GDPR, article 17(3)(b));
-names, addresses of people, sessions, invitations and mails go.
+names, addresses of people, sessions, invitations, mails and the team's own notes go.
+
+Those notes are not in what the owner takes away: they may speak of others, and a person who asks what they say is
+answered by the team, who reads them first (GDPR, article 15(4)).
 """
 
 import io
@@ -33,7 +36,15 @@ from webapp.models.accounts import (
 from webapp.models.base import Base
 from webapp.models.documents import InvoiceDocument
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Payment
+from webapp.models.payments import (
+    Collection,
+    Mandate,
+    MandateDocument,
+    PaymentMethod,
+    TransferAnnouncement,
+)
 from webapp.models.records import AuditEntry, HelpAnswer, OutboxAttachment, OutboxMessage
+from webapp.models.requests import ClientRequest, RequestEntry
 from webapp.models.subscriptions import (
     Establishment,
     IdempotentReply,
@@ -42,11 +53,25 @@ from webapp.models.subscriptions import (
     Subscription,
     SubscriptionOption,
 )
+from webapp.models.team import AccountNote
 from webapp.models.terminations import Acknowledgement
-from webapp.services import audit
+from webapp.services import audit, payment_methods, requests, search_terms
 
 # Never handed over: what opens a door, and files that are given as files.
-SECRET = frozenset({"token_hash", "password_hash", "secret", "code_hash", "html_body"})
+# A bank account is told by its masked label: the whole IBAN is on the signed mandate, which its owner downloads.
+SECRET = frozenset(
+    {
+        "token_hash",
+        "password_hash",
+        "secret",
+        "code_hash",
+        "html_body",
+        "iban_sealed",
+        "text_sealed",
+        "amendment",
+        "counterpart_iban_sealed",
+    }
+)
 NOBODY = "–"
 
 
@@ -58,6 +83,7 @@ class Closure:
     reference: str
     invoices: int
     kept_until: date | None
+    mandates: int  # signed, kept as long as the invoices that they collected
     acts: int
     people: int  # who lose access
     people_erased: int  # of whom this was the only account
@@ -104,6 +130,7 @@ def _everything(session: Session, account: Account, now: datetime) -> dict[str, 
     ours = account.id
     contracts = select(Subscription.id).where(Subscription.account_id == ours)
     invoices = select(Invoice.id).where(Invoice.account_id == ours)
+    mandates = select(Mandate.id).where(Mandate.account_id == ours)
 
     def of(model: type[Base], *where: Any) -> list[dict[str, Any]]:
         keys = model.__table__.primary_key.columns  # type: ignore[attr-defined]
@@ -131,8 +158,19 @@ def _everything(session: Session, account: Account, now: datetime) -> dict[str, 
         "invoice_lines": of(InvoiceLine, InvoiceLine.invoice_id.in_(invoices)),
         "payments": of(Payment, Payment.account_id == ours),
         "credit": of(CreditBalanceEntry, CreditBalanceEntry.account_id == ours),
+        "payment_methods": of(PaymentMethod, PaymentMethod.account_id == ours),
+        "mandates": of(Mandate, Mandate.account_id == ours),
+        "signed_documents": of(MandateDocument, MandateDocument.mandate_id.in_(mandates)),
+        "collections": of(Collection, Collection.account_id == ours),
+        "announced_transfers": of(TransferAnnouncement, TransferAnnouncement.account_id == ours),
         "history": of(AuditEntry, AuditEntry.account_id == ours),
         "mails": of(OutboxMessage, OutboxMessage.account_id == ours),
+        "requests": of(ClientRequest, ClientRequest.account_id == ours),
+        "request_entries": of(
+            RequestEntry,
+            RequestEntry.side != "note",
+            RequestEntry.request_id.in_(select(ClientRequest.id).where(ClientRequest.account_id == ours)),
+        ),
         "help_answers": of(HelpAnswer, HelpAnswer.account_id == ours),
     }
 
@@ -164,6 +202,7 @@ def preview_closure(session: Session, account_id: uuid.UUID) -> Closure:
         reference=session.get_one(Account, account_id).reference,
         invoices=count(Invoice, Invoice.account_id == account_id),
         kept_until=date(last_issue.year + 11, 1, 1) if last_issue else None,
+        mandates=count(Mandate, Mandate.account_id == account_id),
         acts=count(AuditEntry, AuditEntry.account_id == account_id),
         people=count(Membership, Membership.account_id == account_id),
         people_erased=len(_only_here(session, account_id)),
@@ -183,6 +222,7 @@ def close(session: Session, account_id: uuid.UUID, typed: str, *, actor: Actor, 
     if typed.strip().upper() != account.reference.upper():
         raise WrongReference(reference=account.reference)
     people = _only_here(session, account_id)
+    _forget_payment_methods(session, account_id, now, actor)
     facts = {"people": len(people)}
     audit.record(session, actor, account_id, "account.closed", account.reference, {}, facts, now)
     _erase_people(session, people, now)
@@ -193,7 +233,7 @@ def close(session: Session, account_id: uuid.UUID, typed: str, *, actor: Actor, 
         .values(revoked_at=now)
         .execution_options(synchronize_session=False)
     )
-    for model in (Invitation, EmailCheck, IdempotentReply, HelpAnswer, Membership):
+    for model in (Invitation, EmailCheck, IdempotentReply, HelpAnswer, Membership, AccountNote):
         session.execute(delete(model).where(model.account_id == account_id))
     messages = select(OutboxMessage.id).where(OutboxMessage.account_id == account_id)
     session.execute(delete(OutboxAttachment).where(OutboxAttachment.message_id.in_(messages)))
@@ -203,7 +243,19 @@ def close(session: Session, account_id: uuid.UUID, typed: str, *, actor: Actor, 
         .where(BillingDetails.account_id == account_id)
         .values(invoice_email="", other_invoice_emails=[], accountant_email=None)
     )
+    requests.erase(session, account_id)
+    requests.forget_people(session, people)
     account.closed_at = now
+    search_terms.changed(session, account_id)
+    session.flush()
+
+
+def _forget_payment_methods(session: Session, account_id: uuid.UUID, now: datetime, actor: Actor) -> None:
+    """Mandates are cancelled and kept as proofs; nothing leads to the cards of a provider any more."""
+    for method in payment_methods.all_of(session, account_id):
+        payment_methods.close(session, method, now, actor)
+        if method.mandate is None:
+            method.provider_customer = method.provider_reference = ""
     session.flush()
 
 

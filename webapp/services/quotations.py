@@ -1,7 +1,7 @@
 """Options on quotation: the client asks, staff answers with a price, the client accepts or declines (spec C4)."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -25,6 +25,7 @@ from webapp.models.catalogue import Option, OptionVersion
 from webapp.models.invoices import Issuer
 from webapp.models.subscriptions import Quotation, Subscription
 from webapp.services import audit, contracts, notices, options, outbox, scheduling
+from webapp.services import requests as inbox
 from webapp.services.contracts import Situation
 from webapp.services.subscriptions import ensure_running, ensure_self_service, options_on_sale
 from webapp.services.wording import text
@@ -107,6 +108,7 @@ def request(
     session.add(quotation)
     session.flush()
     _record(session, subscription, quotation, "requested", option_code, actor, now)
+    _open_request(session, situation, quotation, offer.names, actor, today, now)
     notices.tell_owners(
         session,
         situation.customer,
@@ -119,6 +121,30 @@ def request(
     _tell_staff(session, situation, quotation, text(offer.names, "fr"), staff_link(quotation.id), now)
     session.flush()
     return quotation
+
+
+def _open_request(
+    session: Session,
+    situation: Situation,
+    quotation: Quotation,
+    option_names: Mapping[str, str],
+    actor: Actor,
+    today: date,
+    now: datetime,
+) -> None:
+    """In the inbox of the team, beside the list of quotations."""
+    plan = situation.plans[situation.contract.on(today).plan_code]
+    inbox.open_one(
+        session,
+        "quotation",
+        situation.customer.account_id,
+        actor,
+        now,
+        subscription_id=situation.subscription_id,
+        text=quotation.description,
+        facts={"plan": dict(plan), "option": dict(option_names)},
+        quotation_id=quotation.id,
+    )
 
 
 def has_expired(quotation: Quotation, today: date) -> bool:
@@ -181,6 +207,7 @@ def answer(
     situation = contracts.load(session, subscription.id)
     version = quotation.option_version
     _record(session, subscription, quotation, "answered", version.option.code, actor, now)
+    inbox.quotation_answered(session, quotation.id, message, actor, now)
     is_annual = situation.contract.frequency is Frequency.ANNUAL
     notices.tell_owners(
         session,
@@ -259,17 +286,19 @@ def decline(
     session: Session,
     subscription_id: uuid.UUID,
     quotation_id: int,
+    today: date,
     now: datetime,
     actor: Actor,
     staff_link: str,
 ) -> Quotation:
-    """Say no to the offer, or take the request back. Raises QuotationNotFound and QuotationClosed."""
+    """Say no to the offer, or take the request back. Raises QuotationNotFound, SubscriptionEnded and QuotationClosed."""
     subscription = scheduling.lock(session, subscription_id)
     quotation = get(session, subscription_id, quotation_id)
+    situation = contracts.load(session, subscription_id)
+    ensure_running(situation, today)
     if quotation.status not in OPEN:
         raise QuotationClosed()
     _close(session, subscription, quotation, "declined", actor, now)
-    situation = contracts.load(session, subscription_id)
     _tell_staff(session, situation, quotation, text(quotation.option_version.names, "fr"), staff_link, now)
     session.flush()
     return quotation
@@ -293,6 +322,7 @@ def _close(
     quotation.status, quotation.closed_by, quotation.closed_at = status, actor.name, now
     session.flush()
     _record(session, subscription, quotation, status, quotation.option_version.option.code, actor, now)
+    inbox.quotation_closed(session, quotation.id, now)
 
 
 def _record(

@@ -14,7 +14,7 @@ from webapp.domain.terms import Commitment, Notice, NoticeUnit, Renewal, Terms
 from webapp.models.accounts import Account
 from webapp.models.subscriptions import ScheduledChange, Subscription
 from webapp.models.terminations import Announcement
-from webapp.services import announcements, audit, billing, contracts, notices, scheduling
+from webapp.services import announcements, audit, billing, contracts, events, notices, scheduling
 from webapp.services.contracts import Situation
 from webapp.services.wording import text
 
@@ -161,6 +161,7 @@ def _write_down(
         },
         now,
     )
+    events.of_subscription(session, "subscription.renewed", subscription, now, on=renewed_on.isoformat())
     if link is None:
         return
     notices.tell_owners(

@@ -16,7 +16,7 @@ from webapp.domain.proration import settlement
 from webapp.domain.refusals import ChangeAlreadyDone, UndoCosts
 from webapp.models.catalogue import PlanPrice
 from webapp.models.subscriptions import ScheduledChange, Subscription, SubscriptionOption
-from webapp.services import audit, contracts
+from webapp.services import audit, contracts, events
 from webapp.services.contracts import Situation, SubscriptionNotFound, signature_facts
 
 
@@ -85,6 +85,10 @@ def undo(
     audit.record(
         session, actor, subscription.account_id, "subscription.change_undone", change.kind, facts, {}, now
     )
+    events.of_subscription(
+        session, "subscription.change_cancelled", subscription, now,
+        change=change.kind, on=change.effective_on.isoformat(),
+    )  # fmt: skip
     session.flush()
     return change
 
@@ -137,6 +141,7 @@ def apply_due(
             break
         after = contract.applying(change)
         _write(session, subscription, contract, after, change)
+        _tell_applied(session, subscription, contract, after, change, now)
         contract = after
         applied.append(change.id)
         _note_applied(session, subscription, change.kind, contract, change.effective_on, now)
@@ -144,6 +149,7 @@ def apply_due(
     if contract.ended_on is None and ended.ended_on is not None:
         subscription.status, subscription.ended_on = "ended", ended.ended_on
         _note_applied(session, subscription, ChangeKind.TERMINATION, ended, ended.ended_on, now)
+        _tell_ended(session, subscription, ended.ended_on, now)
         contract = ended
     close(session, applied, "applied", now)
     if contract.ended_on is not None:  # nothing else is to come any more
@@ -169,6 +175,41 @@ def _note_applied(
         {"effective_on": on.isoformat()},
         now,
     )
+
+
+def _tell_applied(
+    session: Session,
+    subscription: Subscription,
+    before: Contract,
+    after: Contract,
+    change: Change,
+    now: datetime,
+) -> None:
+    """Tell other systems that a scheduled change has come true."""
+    if change.kind is ChangeKind.TERMINATION:
+        _tell_ended(session, subscription, change.effective_on, now)
+    elif change.kind is ChangeKind.PLAN:
+        events.of_subscription(
+            session, "subscription.changed", subscription, now,
+            plan=after.plan_code, frequency=after.frequency.value, on=change.effective_on.isoformat(),
+        )  # fmt: skip
+    else:
+        held = next((each for each in before.options if each.id == change.option_id), None)
+        if held is not None:
+            moved = option_told(held.code, held.establishment_id, change.quantity, change.effective_on)
+            events.of_subscription(
+                session, "subscription.options_changed", subscription, now, options=[moved]
+            )
+
+
+def _tell_ended(session: Session, subscription: Subscription, on: date, now: datetime) -> None:
+    events.of_subscription(session, "subscription.ended", subscription, now, on=on.isoformat())
+
+
+def option_told(code: str, establishment_id: str | None, quantity: int, on: date) -> dict[str, Any]:
+    """One option as an event names it: its quantity from `on`, 0 when it goes."""
+    place = str(uuid.UUID(establishment_id)) if establishment_id else None
+    return {"option": code, "establishment": place, "quantity": quantity, "on": on.isoformat()}
 
 
 def _write(

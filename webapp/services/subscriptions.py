@@ -19,7 +19,17 @@ from webapp.domain.refusals import ContactPartner, PlanNotForSale, Refusal, Stal
 from webapp.models.catalogue import Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
-from webapp.services import audit, billing, catalogue, contracts, invoicing, notices, previews, scheduling
+from webapp.services import (
+    audit,
+    billing,
+    catalogue,
+    contracts,
+    events,
+    invoicing,
+    notices,
+    previews,
+    scheduling,
+)
 from webapp.services.contracts import Situation, signature_facts
 from webapp.services.wording import text
 
@@ -113,6 +123,10 @@ def sign(
         session, actor, account_id, "subscription.signed", tariff.plan_code, {},
         {"plan": tariff.plan_code, "frequency": tariff.frequency.value, "starts_on": starts_on.isoformat()}, now,
     )  # fmt: skip
+    events.of_subscription(
+        session, "subscription.signed", subscription, now,
+        plan=tariff.plan_code, frequency=tariff.frequency.value, on=starts_on.isoformat(),
+    )  # fmt: skip
     session.flush()
     return subscription
 
@@ -185,12 +199,22 @@ def chosen_tariff(
 
 
 def preview_plan(
-    session: Session, subscription_id: uuid.UUID, plan_code: str, frequency: str, today: date
+    session: Session,
+    subscription_id: uuid.UUID,
+    plan_code: str,
+    frequency: str,
+    today: date,
+    *,
+    on_behalf: bool = False,
 ) -> PlanPreview:
-    """Work out a change of plan without writing anything. Raises the refusals of `change_of_plan`."""
+    """Work out a change of plan without writing anything. Raises the refusals of `change_of_plan`.
+
+    `on_behalf`: the operator's team does it, whatever the reseller leaves to its clients.
+    """
     situation = contracts.load(session, subscription_id)
     situation = replace(situation, plans={**plan_names(session), **situation.plans})
-    ensure_self_service(situation, CHANGE_PLAN)
+    if not on_behalf:
+        ensure_self_service(situation, CHANGE_PLAN)
     tariff = chosen_tariff(session, situation, plan_code, frequency, today)
     billed = contracts.billed_lines(session, subscription_id, today, since=today)
     situation, billed, arrears = previews.caught_up(situation, billed, today)
@@ -289,20 +313,25 @@ def change_plan(
     now: datetime,
     actor: Actor,
     link: str,
+    *,
+    on_behalf: bool = False,
+    reason: str = "",
+    tells: bool = True,
 ) -> ConfirmedChange:
     """Confirm a change of plan: exactly what was previewed, or StalePreview and nothing (P1). Flushes.
 
     Periods due are billed first. What is due is issued, the plan is signed or scheduled, a former scheduled plan is
-    replaced (P6), and the owners are told by mail, with the `link` to the subscription.
+    replaced (P6), and the owners are told by mail, with the `link` to the subscription. The team, `on_behalf`, keeps its
+    `reason` and may leave the mail out.
     """
     subscription = scheduling.lock(session, subscription_id)
-    preview = preview_plan(session, subscription_id, plan_code, frequency, today)
+    preview = preview_plan(session, subscription_id, plan_code, frequency, today, on_behalf=on_behalf)
     if preview.fingerprint != fingerprint:
         raise StalePreview()
     if preview.arrears:
         previewed = preview.change.due_now.total
         billing.bill_due(session, subscription_id, today, now)
-        preview = preview_plan(session, subscription_id, plan_code, frequency, today)
+        preview = preview_plan(session, subscription_id, plan_code, frequency, today, on_behalf=on_behalf)
         if preview.change.due_now.total != previewed:
             raise StalePreview()
     change, situation = preview.change, preview.situation
@@ -336,23 +365,37 @@ def change_plan(
             "effective_on": change.timing.effective_on.isoformat(),
             "due_cents": change.due_now.total.cents,
             "document": issued.number if issued else None,
-        },
+        }
+        | ({"reason": reason} if reason else {}),
         now,
     )
-    notices.tell_owners(
+    told: dict[str, str] = {"plan": change.tariff.plan_code, "on": change.timing.effective_on.isoformat()}
+    if change.is_now:
+        told["frequency"] = change.tariff.frequency.value
+    else:
+        told["change"] = ChangeKind.PLAN.value
+    events.of_subscription(
         session,
-        situation.customer,
-        "plan_changed",
+        "subscription.changed" if change.is_now else "subscription.change_scheduled",
+        subscription,
         now,
-        lambda language: {
-            "plan_before": text(situation.plans[before.tariff.plan_code], language),
-            "plan_after": text(situation.plans[change.tariff.plan_code], language),
-        },
-        effective_on=change.timing.effective_on,
-        is_now=change.is_now,
-        document=issued_as_told(issued),
-        link=link,
+        **told,
     )
+    if tells:
+        notices.tell_owners(
+            session,
+            situation.customer,
+            "plan_changed",
+            now,
+            lambda language: {
+                "plan_before": text(situation.plans[before.tariff.plan_code], language),
+                "plan_after": text(situation.plans[change.tariff.plan_code], language),
+            },
+            effective_on=change.timing.effective_on,
+            is_now=change.is_now,
+            document=issued_as_told(issued),
+            link=link,
+        )
     session.flush()
     return ConfirmedChange(preview, issued, scheduled_id)
 

@@ -11,7 +11,7 @@ from webapp.domain.access import Actor
 from webapp.models.accounts import Account, Reseller
 from webapp.models.invoices import Issuer
 from webapp.models.subscriptions import Subscription
-from webapp.services import audit, contracts, outbox
+from webapp.services import audit, contracts, outbox, requests
 
 DESK_LANGUAGE = "fr"  # of those who read the messages
 
@@ -76,7 +76,7 @@ def write(
     now: datetime,
     actor: Actor,
 ) -> None:
-    """Mail `message` to the desk with the account, the plan and the page it was written from. Flushes.
+    """Mail `message` to the desk with the account, the plan and the page it was written from, and open its request. Flushes.
 
     `sender` is a name and the address to answer to. Raises NobodyToWriteTo.
     """
@@ -86,6 +86,17 @@ def write(
     situation = contracts.load(session, subscription_id)
     contract, customer = situation.contract.on(today), situation.customer
     name, email = sender
+    plan = situation.plans[contract.plan_code]
+    opened = requests.open_one(
+        session,
+        "partner" if reader.is_partner else "message",
+        customer.account_id,
+        actor,
+        now,
+        subscription_id=subscription_id,
+        text=message,
+        facts=requests.context(session, customer.account_id, page, plan),
+    )
     outbox.queue(
         session,
         "support_message",
@@ -93,12 +104,14 @@ def write(
         language=DESK_LANGUAGE,
         account_id=customer.account_id,
         now=now,
+        thread=requests.thread(opened.id),
+        reply_to=email,
         message=message,
         sender_name=name,
         sender_email=email,
         account=customer.name,
         reference=customer.reference,
-        plan=situation.plans[contract.plan_code][DESK_LANGUAGE],
+        plan=plan[DESK_LANGUAGE],
         is_annual=contract.frequency.value == "annual",
         page=page,
     )

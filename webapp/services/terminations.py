@@ -24,7 +24,7 @@ from webapp.domain.termination import Ending, EndReason
 from webapp.models.invoices import Invoice, Issuer
 from webapp.models.subscriptions import ScheduledChange
 from webapp.models.terminations import Acknowledgement
-from webapp.services import audit, billing, contracts, notices, previews, scheduling
+from webapp.services import audit, billing, contracts, events, notices, previews, requests, scheduling
 from webapp.services.contracts import PendingChange, Situation
 from webapp.services.subscriptions import ensure_self_service, issued_as_told
 from webapp.services.wording import text
@@ -194,10 +194,21 @@ def _terminate(
         {"effective_on": ending.ends_on.isoformat(), **facts},
         now,
     )
+    events.of_subscription(
+        session, "subscription.change_scheduled", subscription, now,
+        change=ChangeKind.TERMINATION.value, plan=None, on=ending.ends_on.isoformat(),
+    )  # fmt: skip
     document = None
     if is_withdrawal:
         issued = billing.bill_due(session, situation.subscription_id, ending.ends_on, now)
         document = issued[-1] if issued else None
+    if actor.kind == "user":
+        plan = situation.plans[situation.contract.plan_code]
+        told = {"plan": dict(plan), "ends_on": ending.ends_on.isoformat(), "reason": facts["reason"]}
+        requests.open_one(
+            session, "termination", subscription.account_id, actor, now,
+            subscription_id=subscription.id, text=facts["comment"], facts=told,
+        )  # fmt: skip
     letter = acknowledge(session, shown, change, document, now)
     notices.tell_owners(
         session,
@@ -312,6 +323,7 @@ def cancel(
     # A change that is not the pending termination cannot be undone by this door: 0 is nobody's id.
     undone = change_id if pending is not None and pending.id == change_id else 0
     scheduling.undo(session, subscription_id, undone, today, actor, now)
+    requests.termination_cancelled(session, subscription_id, now)
     contract = contracts.load(session, subscription_id).contract.on(today)
     dates = termination.calendar(contract, today, is_consumer(situation))
     notices.tell_owners(

@@ -154,19 +154,6 @@ def _check_password(session: Session, user_id: uuid.UUID, password: str, now: da
         raise WrongCredentials(attempts_left=left)
 
 
-def reseal(session: Session, vault: Vault) -> tuple[int, int]:
-    """Seal every secret with the current key, so that the former ones can go. Answers how many, and how many no key opens."""
-    done = lost = 0
-    for row in session.scalars(select(SecondFactor).order_by(SecondFactor.user_id).with_for_update()):
-        try:
-            row.secret = vault.renew(row.secret)
-            done += 1
-        except Unreadable:
-            lost += 1
-    session.flush()
-    return done, lost
-
-
 def _opened(row: SecondFactor, vault: Vault) -> str | None:
     """None when no key opens it: the recovery codes still serve, and the operator reads it in the log."""
     try:

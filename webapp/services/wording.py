@@ -1,11 +1,14 @@
 """What lines and changes are called, in the language of whoever reads: one wording for previews and documents."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+from webapp import filters
 from webapp.domain.option_change import Move, MoveKind
-from webapp.domain.pricing import DraftLine, LineGroup
+from webapp.domain.pricing import DISCOUNT, DraftLine, LineGroup, discount_number, discounted
 from webapp.i18n import date_text, gettext
 from webapp.services.contracts import OptionWords, Situation
 
@@ -28,10 +31,27 @@ def line_name(line: DraftLine, situation: Situation, locale: str) -> str:
     """ "Formule Pro", "Établissement en plus : Le Petit Parc", "Réservation en ligne, Le Petit Parc"."""
     if line.key.item == "plan":
         return plan_line(situation.plans[line.key.ref], locale)
+    if line.key.item == DISCOUNT:
+        return _discount_name(line, situation, locale)
     address = situation.addresses.get(line.key.establishment_id or "")
     if line.key.item == "establishment":
         return establishment_line(address.name if address else line.key.ref, locale)
     return option_name(line.key.ref, line.key.establishment_id, situation, locale)
+
+
+def _discount_name(line: DraftLine, situation: Situation, locale: str) -> str:
+    """ "Remise de 20 % sur Formule Pro", "Offert : Boîtes mail", "Remise sur Formule Pro"."""
+    name = line_name(replace(line, key=discounted(line.key)), situation, locale)
+    number = discount_number(line.key)
+    found = next((each for each in situation.contract.discounts if each.id == number), None)
+    if found is None or found.share is None:
+        return gettext("Remise sur %(line)s", locale, line=name)
+    if found.share == 1:
+        return gettext("Offert : %(line)s", locale, line=name)
+    if 10_000 % found.share.denominator:  # a special price can be a share that no percentage says
+        return gettext("Remise sur %(line)s", locale, line=name)
+    exact = filters.percent(Decimal(found.share.numerator * 100) / found.share.denominator, locale)
+    return gettext("Remise de %(percent)s sur %(line)s", locale, percent=exact, line=name)
 
 
 def plan_line(names: Mapping[str, Any], locale: str) -> str:
@@ -53,6 +73,10 @@ def line_description(line: DraftLine, situation: Situation, locale: str) -> str:
     name = line_name(line, situation, locale)
     if line.root_id is None:
         return name
+    if line.key.item == DISCOUNT:
+        if line.net.cents > 0:
+            return gettext("Remise reprise pour jours non utilisés : %(line)s", locale, line=name)
+        return gettext("Remise rendue : %(line)s", locale, line=name)
     if line.net.cents < 0:
         return gettext("Crédit pour jours non utilisés : %(line)s", locale, line=name)
     return gettext("Crédit annulé : %(line)s", locale, line=name)
