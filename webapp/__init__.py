@@ -7,10 +7,27 @@ from importlib import import_module
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import assets, auth, clock, commands, errors, extensions, i18n, mailing, rendering, security
+from webapp import (
+    assets,
+    auth,
+    banking,
+    clock,
+    commands,
+    dispatching,
+    errors,
+    executing,
+    extensions,
+    i18n,
+    integrations,
+    mailing,
+    paying,
+    rendering,
+    security,
+)
 from webapp.adapters.vault import Vault
 from webapp.blueprints import DOORS
 from webapp.config import Settings
+from webapp.services import search_terms
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -33,8 +50,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     auth.init_app(app)
     rendering.init_app(app)
     mailing.init_app(app)
+    paying.init_app(app)
+    dispatching.init_app(app)
+    banking.init_app(app)
+    integrations.init_app(app)
+    executing.init_app(app)
     errors.init_app(app)
     commands.init_app(app)
+    search_terms.watch()
     for name in DOORS:
         app.register_blueprint(import_module(f"webapp.blueprints.{name}").bp)
     return app

@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec
 from urllib.parse import urlsplit
@@ -22,14 +22,22 @@ from werkzeug.exceptions import Forbidden
 
 from webapp import clock
 from webapp.config import Settings
-from webapp.domain.access import Actor, May, Role, is_allowed
+from webapp.domain.access import Actor, May, Role, StaffRole, is_allowed, is_for_staff, is_staff_allowed
 from webapp.extensions import SAFE_METHODS, db, login
 from webapp.i18n import Sentence, _
 from webapp.services import people
+from webapp.services.viewing import LASTS as LOOK_LASTS
 from webapp.transactions import own_transaction
 
 Arguments = ParamSpec("Arguments")
 log = logging.getLogger(__name__)
+
+# The pages by which somebody of the team gets a second step: all that is open to who has none.
+SETTING_UP = frozenset(
+    {"account.two_factor", "account.begin_two_factor", "account.confirm_two_factor", "account.logout"}
+)
+# Read by GET, and yet not for who looks at an account as its client: the whole IBAN, the page of a payment provider.
+OF_THE_CLIENT_ALONE = frozenset({"payment.mandate_file", "checkout.leave", "checkout.outcome"})
 
 # What the 403 page says: who can, since the reader cannot.
 WHO_MAY: dict[May, Sentence] = {
@@ -43,11 +51,28 @@ WHO_MAY: dict[May, Sentence] = {
     ),
     May.CHANGE_PLAN: _("Seul le propriétaire peut changer de formule."),
     May.CHANGE_PAYMENT: _("Seul le propriétaire peut changer le moyen de paiement."),
+    May.PAY: _(
+        "Seuls le propriétaire et les administrateurs peuvent payer en ligne ou annoncer un virement."
+    ),
     May.CHANGE_BILLING_DETAILS: _("Seul le propriétaire peut changer les coordonnées de facturation."),
     May.MANAGE_USERS: _("Seul le propriétaire peut gérer les utilisateurs."),
     May.MANAGE_DATA: _("Seul le propriétaire peut télécharger ou effacer les données du compte."),
+    May.READ_MESSAGES: _("Seul le propriétaire peut relire les messages envoyés."),
     May.TERMINATE: _("Seul le propriétaire peut résilier l’abonnement."),
+    May.HELP_ACCOUNTS: _("Cette page est réservée aux équipes support et facturation."),
+    May.CORRECT_MONEY: _("Seule l’équipe facturation peut corriger des montants."),
+    May.EDIT_CATALOGUE: _("Seule l’équipe catalogue peut changer ce qui se vend."),
+    May.ADMINISTER: _("Cette page est réservée aux administrateurs de l’équipe."),
 }
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """An account whose pages somebody of the team reads with a role of its client ("voir comme"), until `ends_at`."""
+
+    account_id: uuid.UUID
+    role: Role
+    ends_at: datetime
 
 
 @dataclass(frozen=True)
@@ -71,7 +96,16 @@ class Visit:
     session_id: int
     last_account_id: uuid.UUID | None
     last_seen_at: datetime
-    staff_role: str | None = None  # in the operator's own team
+    staff_role: StaffRole | None = None  # in the operator's own team
+    suspended_on: date | None = None  # the sites of the account are, since that day
+    suspension_cause: str | None = None  # unpaid or staff
+    has_second_factor: bool = False  # asked of the team alone
+    viewing: "Viewing | None" = (
+        None  # an account that somebody of the team looks at as its client, wherever they are now
+    )
+    viewed_before: str | None = (
+        None  # the reference of this page's account, when looking at it has come to its end
+    )
 
     @property
     def actor(self) -> Actor:
@@ -82,9 +116,19 @@ class Visit:
         return Actor(kind="staff", id=str(self.user_id), name=self.user_name)
 
     @property
+    def is_viewing(self) -> bool:
+        """Whether this page is the client's own, read by the team."""
+        return self.viewing is not None and self.viewing.account_id == self.account_id
+
+    @property
+    def own_account_id(self) -> uuid.UUID | None:
+        """The account at hand, unless it is only looked at."""
+        return None if self.is_viewing else self.account_id
+
+    @property
     def is_to_note(self) -> bool:
         """Whether the session's row is behind: five minutes old, or last seen in another account."""
-        other_account = self.account_id is not None and self.account_id != self.last_account_id
+        other_account = self.own_account_id is not None and self.own_account_id != self.last_account_id
         return other_account or clock.now() - self.last_seen_at >= people.SEEN_EVERY
 
 
@@ -94,6 +138,16 @@ class RoleNeeded(Forbidden):
     def __init__(self, may: May) -> None:
         super().__init__()
         self.sentence: Sentence = WHO_MAY.get(may, Sentence(""))
+
+
+class OnlyViewing(Forbidden):
+    """Somebody of the team reads the pages of a client, and tried to change something, or to open what is the client's
+    alone."""
+
+    sentence = _(
+        "Vous voyez ce compte comme son client, pour le lire : rien ne s’y change d’ici. "
+        "Quittez la consultation, puis agissez depuis la fiche du compte."
+    )
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
@@ -114,7 +168,7 @@ def requires(
 
     Anonymous: to the sign-in page, and back afterwards. Not a member of the account, or not of the operator's team: 404,
     as for what does not exist.
-    A member whose role does not grant `may`: 403 with the role that does.
+    A member, or somebody of the team, whose role does not grant `may`: 403 with the role that does.
     """
 
     def decorate(view: Callable[Arguments, ResponseReturnValue]) -> Callable[Arguments, ResponseReturnValue]:
@@ -126,9 +180,17 @@ def requires(
             if here is None:
                 answer: ResponseReturnValue = login.unauthorized()
                 return answer
-            if may is May.STAFF:
-                return view(*args, **kwargs) if here.staff_role else abort(404)
+            if _lacks_second_factor(here):
+                return _elsewhere(url_for("account.two_factor"))
+            if is_for_staff(may):
+                if here.staff_role is None:
+                    abort(404)
+                if not is_staff_allowed(here.staff_role, may):
+                    raise RoleNeeded(may)
+                return view(*args, **kwargs)
             if here.role is None and (may is not May.SIGNED_IN or here.subscription_id is not None):
+                if here.viewed_before is not None:
+                    return _elsewhere(url_for("staff.account", reference=here.viewed_before))
                 abort(404)
             if not is_allowed(here.role, may):
                 raise RoleNeeded(may)
@@ -160,7 +222,9 @@ def current() -> Visit:
 def visit_allows(may: May) -> bool:
     """Whether the role at hand grants `may`: for presenters, which hide what would be refused."""
     here = visit()
-    return here is not None and is_allowed(here.role, may)
+    if here is None:
+        return False
+    return is_staff_allowed(here.staff_role, may) if is_for_staff(may) else is_allowed(here.role, may)
 
 
 def session_ended() -> bool:
@@ -227,6 +291,7 @@ def init_app(app: Flask) -> None:
     login.request_loader(_signed_in)
     login.unauthorized_handler(_to_sign_in)
     app.before_request(_close_undeclared)
+    app.before_request(_refuse_while_viewing)
     app.after_request(_note_visit)
 
 
@@ -243,22 +308,63 @@ def _resolve() -> Visit | None:
     row = people.visit(db.session(), token, subscription_id, idle=lifetime().idle, now=clock.now())
     if row is None:
         return None
+    staff_role = StaffRole(row.staff_role) if row.staff_role else None
+    viewing = _viewing(row, staff_role)
+    role = Role(row.role) if row.role else None
+    if viewing is not None and viewing.account_id == row.account_id:
+        role = viewing.role  # whatever their own role there: it is read, and nothing more
+    belongs = role is not None
     return Visit(
         user_id=row.user_id,
         user_name=row.full_name,
         user_email=row.email,
         language=row.language,
         price_display=row.price_display,
-        role=Role(row.role) if row.role else None,
-        account_id=row.account_id,
-        account_name=row.account_name,
-        account_reference=row.account_reference,
+        role=role,
+        account_id=row.account_id if belongs else None,
+        account_name=row.account_name if belongs else None,
+        account_reference=row.account_reference if belongs else None,
         subscription_id=subscription_id,
         session_id=row.session_id,
         last_account_id=row.last_account_id,
         last_seen_at=row.last_seen_at,
-        staff_role=row.staff_role,
+        suspended_on=row.suspended_on if belongs else None,
+        suspension_cause=row.suspension_cause if belongs else None,
+        staff_role=staff_role,
+        has_second_factor=row.second_factor_at is not None,
+        viewing=viewing,
+        viewed_before=None if belongs or staff_role is None else row.account_reference,
     )
+
+
+def _viewing(row: Any, staff_role: StaffRole | None) -> Viewing | None:
+    """What this session looks at, while its half hour lasts and its place in the team still allows it."""
+    if row.viewing_since is None or not is_staff_allowed(staff_role, May.HELP_ACCOUNTS):
+        return None
+    ends_at = row.viewing_since + LOOK_LASTS
+    if clock.now() >= ends_at:
+        return None
+    return Viewing(row.viewing_account_id, Role(row.viewing_role), ends_at)
+
+
+def _lacks_second_factor(here: Visit) -> bool:
+    """Whether the page asked for must wait until somebody of the team has a second step."""
+    if here.staff_role is None or here.has_second_factor or _settings().staff_two_factor == "optional":
+        return False
+    return request.endpoint not in SETTING_UP
+
+
+def _refuse_while_viewing() -> None:
+    """Who looks at a client's pages changes nothing of them: said once here, for every door that there is or will be.
+
+    The team's own pages stay open beside them, as do those of the person: preferences, signing out.
+    """
+    changes = request.method not in SAFE_METHODS and request.blueprint not in {"staff", "account"}
+    if not changes and request.endpoint not in OF_THE_CLIENT_ALONE:
+        return
+    here = visit()
+    if here is not None and here.viewing is not None:
+        raise OnlyViewing()
 
 
 def _signed_in(_request: Any) -> SignedIn | None:
@@ -267,9 +373,15 @@ def _signed_in(_request: Any) -> SignedIn | None:
 
 
 def _to_sign_in() -> Response:
-    """To the sign-in page and back. htmx gets 401 with the address, so that no sign-in form lands in a fragment."""
+    """To the sign-in page and back."""
     page = _page_at_hand()
-    address = url_for("account.login", next=page) if page and page != "/" else url_for("account.login")
+    return _elsewhere(
+        url_for("account.login", next=page) if page and page != "/" else url_for("account.login")
+    )
+
+
+def _elsewhere(address: str) -> Response:
+    """To another page, whatever was asked. htmx gets 401 with the address, so that no page lands in a fragment."""
     if request.headers.get("HX-Request") == "true":
         response = Response(status=401)
         response.headers["HX-Redirect"] = address
@@ -307,7 +419,7 @@ def _note_visit(response: Response) -> Response:
     try:
         db.session.rollback()  # what the door wanted to keep is committed; SQLite has one writer
         with own_transaction() as session:
-            people.note_visit(session, here.session_id, here.account_id, now=clock.now())
+            people.note_visit(session, here.session_id, here.own_account_id, now=clock.now())
     except OperationalError as error:
         log.warning("the last visit could not be noted: %s", error.orig)
     return response

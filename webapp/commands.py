@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from webapp import clock, filters, mailing
+from webapp.adapters.vault import Purpose
 from webapp.adapters.yaml_file import BrokenFile
 from webapp.domain.access import SYSTEM
 from webapp.domain.catalogue import Change
@@ -27,8 +28,21 @@ from webapp.domain.money import Money
 from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.i18n import Sentence, _, date_text, explain, t
-from webapp.services import announcements, billing_run, demo, invoicing, printed, renewals, two_factor
+from webapp.services import (
+    announcements,
+    billing_run,
+    demo,
+    invoicing,
+    method_ends,
+    printed,
+    renewals,
+    revenue,
+    sealed,
+    search_terms,
+)
 from webapp.services import catalogue as catalogue_service
+from webapp.services import dunning as dunning_service
+from webapp.vaults import vault
 
 A_FILE = click.Path(path_type=Path)
 A_DAY = click.DateTime(["%Y-%m-%d"])
@@ -52,6 +66,7 @@ DONE = {
 
 
 seed = AppGroup("seed", help="Fill an empty installation.")
+dunning = AppGroup("dunning", help="Check and publish the reminder ladders and the rates of late interest.")
 
 ROLES = {
     "owner": _("propriétaire"),
@@ -70,6 +85,10 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(renew)
     app.cli.add_command(announce)
     app.cli.add_command(reseal)
+    app.cli.add_command(dunning)
+    app.cli.add_command(remind)
+    app.cli.add_command(measure)
+    app.cli.add_command(reindex)
 
 
 @catalogue.command("check")
@@ -107,7 +126,7 @@ def publish(file: Path, from_day: datetime | None) -> None:
 def seed_demo() -> None:
     """Load the businesses of the demo, with their history up to today. Loading twice changes nothing."""
     with _transaction() as session:
-        loaded = demo.load(session, clock.today(), clock.now())
+        loaded = demo.load(session, clock.today(), clock.now(), vault(Purpose.BANK_ACCOUNTS))
     if loaded.references:
         _say(
             _("Démonstration chargée : %(accounts)s comptes, %(invoices)s factures."),
@@ -237,12 +256,27 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 @click.command("reseal")
 @with_appcontext
 def reseal() -> None:
-    """Seal the secrets of second factors with the current SECRET_KEY, before a former one leaves SECRET_KEY_FALLBACKS."""
+    """Seal every secret with the current SECRET_KEY, before a former one leaves SECRET_KEY_FALLBACKS."""
     with _transaction() as session:
-        done, lost = two_factor.reseal(session, current_app.extensions["portal_vault"])
+        done, lost = sealed.reseal(session, vault)
     click.echo(f"{done} sealed with the current key, {lost} that no key opens")
     if lost:
         raise SystemExit(1)
+
+
+@click.command("reindex")
+@with_appcontext
+def reindex() -> None:
+    """Make again the words by which accounts are found: once after an import, or in doubt. Twice changes nothing."""
+    done, last = 0, None
+    while True:
+        with _transaction() as session:
+            some = search_terms.some_after(session, last)
+            search_terms.refresh(session, some)
+        if not some:
+            break
+        done, last = done + len(some), some[-1]
+    click.echo(f"{done} accounts can be found")
 
 
 @click.command("renew")
@@ -292,7 +326,10 @@ def renew(on_day: datetime | None, reference: str | None) -> None:
 @click.option("--on", "on_day", type=A_DAY, help="Announce as on this day; today by default.")
 @with_appcontext
 def announce(on_day: datetime | None) -> None:
-    """Mail the owners before their last day to give notice (PORTAL_ANNOUNCE_DAYS). Each announcement leaves once."""
+    """Mail the owners before their last day to give notice (PORTAL_ANNOUNCE_DAYS), and before a card or a mandate ends.
+
+    Each announcement leaves once. What has ended is put out of service.
+    """
     on = on_day.date() if on_day else clock.today()
     days = current_app.extensions["portal_settings"].announce_days
     with _transaction() as session:
@@ -306,15 +343,150 @@ def announce(on_day: datetime | None) -> None:
         except click.ClickException as problem:
             failed += 1
             click.echo(f"{each.subscription_id}: {problem.message}", err=True)
-    mailing.deliver()
     _say(
         _("Préavis au %(day)s : %(sent)s annonces, %(failed)s en échec."),
         day=date_text(on, _locale()),
         sent=sent,
         failed=failed,
     )
+    failed += _announce_method_ends(on)
+    mailing.deliver()
     if failed:
         raise SystemExit(1)
+
+
+def _announce_method_ends(on: date) -> int:
+    """Announce the cards and mandates that end soon, and end those whose day has come. Answers how many failed."""
+    with _transaction() as session:
+        ending, over = method_ends.due(session, on), method_ends.to_end(session, on)
+    sent = ended = failed = 0
+    for each in ending:
+        try:
+            with _transaction() as session:
+                link = _link("payment.edit", each.subscription_id)
+                sent += method_ends.announce(session, each, on, clock.now(), link)
+        except click.ClickException as problem:
+            failed += 1
+            click.echo(f"{each.subscription_id}: {problem.message}", err=True)
+    for method_id in over:
+        try:
+            with _transaction() as session:
+                method_ends.end(session, method_id, clock.now())
+            ended += 1
+        except click.ClickException as problem:
+            failed += 1
+            click.echo(f"{method_id}: {problem.message}", err=True)
+    _say(
+        _("Moyens de paiement au %(day)s : %(sent)s annonces, %(ended)s hors service, %(failed)s en échec."),
+        day=date_text(on, _locale()),
+        sent=sent,
+        ended=ended,
+        failed=failed,
+    )
+    return failed
+
+
+@dunning.command("check")
+@click.argument("file", type=A_FILE)
+def check_dunning(file: Path) -> None:
+    """Read FILE and say what is wrong with it, line by line. Nothing is written."""
+    with _transaction() as session:
+        found = dunning_service.check(session, file)
+    _say(
+        _("Le fichier est valable : %(policies)s échelles, %(rates)s taux d’intérêt."),
+        policies=len(found.policies),
+        rates=len(found.rates),
+    )
+
+
+@dunning.command("publish")
+@click.argument("file", type=A_FILE)
+def publish_dunning(file: Path) -> None:
+    """Publish what is new in FILE, from the days that it says. What was published is never edited."""
+    with _transaction() as session:
+        found = dunning_service.check(session, file)
+        added = dunning_service.publish(session, found, SYSTEM, clock.now())
+    if added:
+        _say(_("Publié : %(added)s échelles ou taux nouveaux."), added=added)
+    else:
+        _say(_("Rien n’a changé : ces échelles sont déjà publiées."))
+
+
+@click.command("remind")
+@click.option("--on", "on_day", type=A_DAY, help="Remind as on this day; today by default.")
+@click.option("--account", "reference", help="Only this account, by its reference.")
+@click.option(
+    "--dry-run", "is_rehearsal", is_flag=True, help="Say what would be done, keep and send nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the round as JSON.")
+@with_appcontext
+def remind(on_day: datetime | None, reference: str | None, is_rehearsal: bool, as_json: bool) -> None:
+    """Suspend, restore and remind, one step of the ladder a day at most. Twice on a day sends nothing twice."""
+    on = on_day.date() if on_day else clock.today()
+    _ensure_ready()
+    try:
+        report = dunning_service.run(
+            partial(_page, keeps=not is_rehearsal), on, clock.now, reference=reference
+        )
+    except dunning_service.UnknownAccount:
+        raise click.ClickException(
+            _text(_("Aucun compte n’a la référence %(reference)s."), reference=reference)
+        ) from None
+    if not is_rehearsal:
+        mailing.deliver()
+    if as_json:
+        click.echo(json.dumps(report.facts(), ensure_ascii=False))
+    else:
+        _tell_reminders(report, is_rehearsal)
+    if report.failed:
+        raise SystemExit(1)
+
+
+@click.command("measure")
+@click.option("--month", type=click.DateTime(["%Y-%m"]), help="Measure this month, measured before or not.")
+@click.option("--months", default=12, show_default=True, help="How many whole months back to look at.")
+@with_appcontext
+def measure(month: datetime | None, months: int) -> None:
+    """Keep the recurring revenue at the end of each month that is over, for the dashboard.
+
+    Every night: months not measured yet, and the last one again for what was billed late. Measuring twice keeps once.
+    """
+    today = clock.today()
+    if month is not None and revenue.last_day(month.date()) >= today:
+        raise click.ClickException(_text(_("Ce mois n’est pas terminé.")))
+    with _transaction() as session:
+        days = (
+            [revenue.last_day(month.date())] if month else revenue.unmeasured(session, max(months, 1), today)
+        )
+    for day in days:
+        with _transaction() as session:
+            level = revenue.measure(session, day, clock.now())
+        _say(
+            _("%(day)s : %(amount)s HTVA par mois, %(count)s abonnements."),
+            day=date_text(day, _locale()),
+            amount=filters.money(level.money, _locale()),
+            count=level.subscriptions,
+        )
+
+
+def _tell_reminders(report: dunning_service.Report, is_rehearsal: bool) -> None:
+    for failure in report.failures:
+        click.echo(f"{failure.account}: {failure.detail}", err=True)
+    if is_rehearsal:
+        _say(_("Répétition, rien n’a été écrit."))
+    if report.is_bank_late:
+        _say(_("Le dernier relevé de la banque est trop ancien : personne n’est suspendu avant le prochain."))
+    _say(
+        _(
+            "Rappels au %(day)s : %(reminded)s envoyés, %(suspended)s comptes suspendus, %(restored)s rétablis, "
+            "%(failed)s en échec."
+        ),
+        day=date_text(report.on, _locale()),
+        reminded=report.reminded,
+        suspended=report.suspended,
+        restored=report.restored,
+        failed=report.failed,
+    )
 
 
 def _link(endpoint: str, subscription_id: uuid.UUID) -> str:

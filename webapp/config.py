@@ -17,6 +17,8 @@ from sqlalchemy.exc import ArgumentError
 MailBackend = Literal["console", "file", "smtp"]
 Locale = Literal["fr", "nl", "en"]
 AccessPointKind = Literal["download", "folder", "rest"]
+PaymentProviderKind = Literal["none", "stripe", "mollie", "demo"]
+StaffTwoFactor = Literal["required", "optional"]
 Value = TypeVar("Value")
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -56,9 +58,25 @@ class Settings:
     access_point_folder: Path | None = None
     access_point_url: str = ""
     access_point_key: str = ""
+    sends_unchecked: bool = False  # whether documents leave that no official rules have checked
+    payment_provider: PaymentProviderKind = "none"  # who takes cards and Bancontact
+    payment_key: str = ""  # given by the provider
+    payment_webhook_secrets: tuple[str, ...] = ()  # it signs its notices with the first, or with a former one
+    payment_url: str = ""  # of its API, when it is not the provider's own: the tests
+    webhooks_anywhere: bool = (
+        False  # whether http and private addresses may be told: development and tests only
+    )
+    webhook_ports: tuple[int, ...] = (443, 8443)
+    webhooks_at_once: bool = (
+        True  # tell other systems after the request; otherwise `flask send-webhooks` alone does
+    )
+    api_rate: int = 600  # requests per key and minute
     session_idle_minutes: int = 8 * 60
+    # Whether the team's space opens only to those who sign in with a second step; demonstrations do without
+    staff_two_factor: StaffTwoFactor = "required"
     session_absolute_hours: int = 14 * 24
     announce_days: tuple[int, ...] = (60, 30, 7)  # before the last day to give notice (T5)
+    sepa_notice_days: int = 14  # of a collection before its day, agreed with each mandate signed (D1)
     proxies: int = 0  # how many trusted proxies stand before the server
 
     @property
@@ -74,6 +92,9 @@ class Settings:
         backend = read("MAIL_BACKEND", _one_of(MailBackend), "console", "console, file or smtp")
         access_point = read(
             "PEPPOL_ACCESS_POINT", _one_of(AccessPointKind), "download", "download, folder or rest"
+        )
+        provider = read(
+            "PAYMENT_PROVIDER", _one_of(PaymentProviderKind), "none", "none, stripe, mollie or demo"
         )
         settings = cls(
             instance=instance,
@@ -124,6 +145,40 @@ class Settings:
                 "an address without path, such as https://api.e-invoice.be",
             ),
             access_point_key=read("PEPPOL_ACCESS_POINT_KEY", str, "", "the key given by the access point"),
+            sends_unchecked=read("PEPPOL_SEND_UNCHECKED", _yes_or_no, "no", "yes or no"),
+            payment_provider=cast(PaymentProviderKind, provider),
+            payment_key=read("PAYMENT_PROVIDER_KEY", str, "", "the secret key given by the provider"),
+            payment_webhook_secrets=tuple(
+                read(
+                    "PAYMENT_WEBHOOK_SECRETS",
+                    str.split,
+                    "",
+                    "the secret of the webhook, then former ones, separated by spaces",
+                )
+            ),
+            payment_url=read(
+                "PAYMENT_PROVIDER_URL",
+                lambda text: _base_url(text) if text else "",
+                "",
+                "nothing, or an address without path for tests",
+            ),
+            webhooks_anywhere=read("WEBHOOKS_ANYWHERE", _yes_or_no, "no", "yes or no"),
+            webhook_ports=read(
+                "WEBHOOK_PORTS", _ports, "443 8443", "ports separated by spaces, each from 1 to 65535"
+            ),
+            webhooks_at_once=read("WEBHOOKS_AT_ONCE", _yes_or_no, "yes", "yes or no"),
+            api_rate=read(
+                "API_RATE", _between(1, 100_000), "600", "requests per key and minute, from 1 to 100000"
+            ),
+            staff_two_factor=cast(
+                StaffTwoFactor,
+                read(
+                    "PORTAL_STAFF_TWO_FACTOR",
+                    _one_of(StaffTwoFactor),
+                    "required",
+                    "required or optional",
+                ),
+            ),
             session_idle_minutes=read(
                 "SESSION_IDLE_MINUTES", _between(1, 1440), "480", "whole minutes, from 1 to 1440"
             ),
@@ -132,6 +187,9 @@ class Settings:
             ),
             announce_days=read(
                 "PORTAL_ANNOUNCE_DAYS", _days, "60 30 7", "days separated by spaces, each from 0 to 365"
+            ),
+            sepa_notice_days=read(
+                "SEPA_PRE_NOTIFICATION_DAYS", _between(1, 14), "14", "whole days, from 1 to 14"
             ),
             proxies=read("PORTAL_PROXIES", _between(0, 5), "0", "how many proxies stand in front, 0 to 5"),
         )
@@ -143,7 +201,28 @@ class Settings:
                 "it or PEPPOL_ACCESS_POINT_KEY is missing, while PEPPOL_ACCESS_POINT is rest",
                 "the address of the access point and the key it gave",
             )
+        settings._check_payments()
         return settings
+
+    def _check_payments(self) -> None:
+        if self.payment_provider == "demo" and self.is_https:
+            raise WrongSetting(
+                "PAYMENT_PROVIDER",
+                "demo accepts every payment, and PORTAL_BASE_URL is a public address",
+                "none, stripe or mollie",
+            )
+        if self.payment_provider in {"stripe", "mollie"} and not self.payment_key:
+            raise WrongSetting(
+                "PAYMENT_PROVIDER_KEY",
+                f"missing, while PAYMENT_PROVIDER is {self.payment_provider}",
+                "the secret key given by the provider",
+            )
+        if self.payment_provider == "stripe" and not self.payment_webhook_secrets:
+            raise WrongSetting(
+                "PAYMENT_WEBHOOK_SECRETS",
+                "missing, while PAYMENT_PROVIDER is stripe",
+                "the signing secret of the webhook, whsec_…",
+            )
 
 
 class _Reader:
@@ -182,6 +261,11 @@ def _between(low: int, high: int) -> Callable[[str], int]:
 def _days(text: str) -> tuple[int, ...]:
     days = _between(0, 365)
     return tuple(sorted({days(each) for each in text.split()}, reverse=True))
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    port = _between(1, 65535)
+    return tuple(sorted({port(each) for each in text.split()}))
 
 
 def _database_url(text: str) -> str:

@@ -10,9 +10,12 @@ from werkzeug.exceptions import Conflict, HTTPException, InternalServerError, Se
 
 from webapp.extensions import db
 from webapp.htmx import wants_fragment
+from webapp.problems import is_for_programs, problem
 from webapp.rendering import render
 
 log = logging.getLogger(__name__)
+
+KEPT = ("Allow", "Retry-After")  # of the headers of an error
 
 LAST_RESORT = (
     '<!doctype html><html lang="fr"><head><title>Erreur</title></head><body><main><h1>Une erreur est survenue</h1>'
@@ -33,6 +36,10 @@ def show(error: HTTPException) -> Response:
     code = error.code or 500
     if code < 400:  # a redirect raised as an exception
         return make_response(answer)
+    if is_for_programs():
+        told = problem(code)
+        told.headers.update({name: value for name, value in answer.headers.items() if name in KEPT})
+        return told
     reason = "form_expired" if isinstance(error, CSRFError) else ""
     template = "errors/_problem.html" if wants_fragment() else "errors/page.html"
     try:
@@ -41,7 +48,7 @@ def show(error: HTTPException) -> Response:
         log.exception("the error page itself failed")
         body = LAST_RESORT
     response = make_response(body, code)
-    for name in ("Allow", "Retry-After"):
+    for name in KEPT:
         if name in answer.headers:
             response.headers[name] = answer.headers[name]
     if wants_fragment():

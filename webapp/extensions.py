@@ -13,6 +13,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from webapp.models.base import Base
 from webapp.models.engine import engine_options, prepare, reading
+from webapp.services import links
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -55,7 +56,8 @@ migrate = Migrate()
 
 def init_app(app: Flask) -> None:
     url = app.config["SQLALCHEMY_DATABASE_URI"]
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
+    told = {links.BASE_URL: app.extensions["portal_settings"].base_url}
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {**engine_options(url), "execution_options": told}
     db.init_app(app)
     with app.app_context():
         app.extensions["portal_reading"] = reading(prepare(db.engine))

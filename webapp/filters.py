@@ -15,7 +15,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from markupsafe import Markup
 from stdnum import iban as iban_number
 
-from webapp.i18n import FORMATS, date_text, gettext
+from webapp.i18n import FORMATS, _, date_text, gettext
 
 MINUS, HARD_SPACE = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 MASK = "••••"
@@ -26,6 +26,13 @@ class HasCents(Protocol):
     def cents(self) -> int: ...
     @property
     def currency(self) -> str: ...
+
+
+class HasRate(Protocol):
+    @property
+    def category(self) -> str: ...
+    @property
+    def percent(self) -> str: ...
 
 
 class HasEdges(Protocol):
@@ -67,6 +74,29 @@ def signed_money(value: int | HasCents, locale: str, currency: str = "EUR") -> s
 def percent(value: str | int | Decimal, locale: str) -> str:
     """A rate in percent, as text or number: 21 % · 21% · 5,5 %."""
     return format_percent(Decimal(value) / 100, locale=FORMATS[locale], decimal_quantization=False)
+
+
+# What stands where an invoice says its VAT, alone and with its base; by category, as a rate of zero never says why.
+VAT_WORDS = {
+    "S": (_("TVA %(rate)s"), _("TVA %(rate)s sur %(base)s")),
+    "AE": (_("Autoliquidation"), _("Autoliquidation sur %(base)s")),
+    "E": (_("Franchise de taxe"), _("Franchise de taxe sur %(base)s")),
+}
+VAT_OTHERWISE = _("Exonéré de TVA"), _("Exonéré de TVA sur %(base)s")
+
+
+def vat(rate: HasRate, locale: str, base: HasCents | None = None) -> str:
+    """TVA 21 % · TVA 21 % sur 103,00 € · Autoliquidation."""
+    return _vat_words(rate.category, rate.percent, locale, money(base, locale) if base else "")
+
+
+@lru_cache(maxsize=8192)
+def _vat_words(category: str, percentage: str, locale: str, base: str) -> str:
+    alone, with_base = VAT_WORDS.get(category, VAT_OTHERWISE)
+    rate = percent(percentage, locale)
+    if base:
+        return gettext(with_base, locale, rate=rate, base=base)
+    return gettext(alone, locale, rate=rate)
 
 
 @lru_cache(maxsize=1024)
@@ -187,6 +217,11 @@ def iban(account: str) -> str:
     return str(iban_number.format(account)).replace(" ", HARD_SPACE)
 
 
+def ogm(digits: str) -> str:
+    """+++261/0000/01247+++, which never wraps: a structured communication as people copy it."""
+    return f"+++{digits[:3]}/{digits[3:7]}/{digits[7:]}+++"
+
+
 def iban_masked(account: str) -> str:
     """BE21 0012 •••• 7803"""
     compact = iban_number.compact(account)
@@ -213,6 +248,7 @@ IN_A_LANGUAGE: dict[str, Callable[..., Any]] = {
     "money": money,
     "signed_money": signed_money,
     "percent": percent,
+    "vat": vat,
     "number": number,
     "date": date_long,
     "date_text": date_text,
@@ -232,6 +268,7 @@ ALIKE: dict[str, Callable[..., Any]] = {
     "vat_number": vat_number,
     "iban": iban,
     "iban_masked": iban_masked,
+    "ogm": ogm,
     "initials": initials,
 }
 # In a text (a mail's text part) there is no markup: the same names give plain words.

@@ -220,6 +220,9 @@ EXPLANATIONS: dict[str, str] = {
     "SubscriptionEnded": _(
         "Cet abonnement est terminé depuis le %(ended_on)s. Vos factures restent disponibles, mais plus rien ne peut être modifié."
     ),
+    "KindFrozen": _(
+        "Votre engagement court jusqu’au %(last_day)s : d’ici là, un compte ne passe pas d’entreprise à particulier, ni l’inverse. Contactez le support si ce choix n’est pas le bon."
+    ),
     "SamePlan": _("C’est déjà votre formule, avec la même fréquence de facturation."),
     "PlanNotForSale": _(
         "Cette formule n’est pas proposée à votre compte aujourd’hui. Choisissez-en une autre."
@@ -258,6 +261,7 @@ EXPLANATIONS: dict[str, str] = {
     ),
     "KeyReused": _("Cette demande a déjà été envoyée avec d’autres choix. Rechargez la page et recommencez."),
     "ChangeAlreadyDone": _("Ce changement n’est plus en attente : il a déjà eu lieu ou a déjà été annulé."),
+    "NothingToView": _("Ce compte n’a pas encore d’abonnement : son client n’a aucune page à montrer."),
     "LinkExpired": _("Ce lien a expiré ou a déjà servi. Demandez-en un nouveau."),
     "PublicationTooEarly": _(
         "Une version de « %(catalogue_code)s » est déjà publiée pour le %(begins_on)s. "
@@ -294,7 +298,38 @@ EXPLANATIONS: dict[str, str] = {
         "Votre formule a changé entre-temps : le remettre en service aurait un coût aujourd’hui. "
         "Ajoutez-le de nouveau : l’aperçu montre le montant."
     ),
+    "NothingToPay": _("Ces factures sont déjà payées : il n’y a plus rien à régler."),
+    "PaymentUnderWay": _(
+        "Un paiement de ces factures est déjà en cours : nous attendons la réponse de votre banque. "
+        "Attendez-la avant de payer une seconde fois."
+    ),
+    "ProviderSilent": _(
+        "Notre prestataire de paiement ne répond pas. Rien n’a été débité. Réessayez dans quelques minutes, "
+        "ou payez par virement."
+    ),
+    "TransferAlreadyAnnounced": _("Ce virement est déjà annoncé : nous l’attendons jusqu’au %(until_on)s."),
+    "TransferAnnouncedTooOften": _(
+        "Un virement peut être annoncé %(most)s fois par facture. Payez-la par carte, ou écrivez-nous si l’argent est parti."
+    ),
     "TooLateToUndo": _("Un établissement retiré ne peut être remis que le jour même. Ajoutez-le de nouveau."),
+    "MethodNotUsable": _(
+        "Ce moyen de paiement ne fonctionne plus ou n’est pas encore confirmé. Choisissez-en un autre, ou donnez-le de nouveau."
+    ),
+    "NothingTakenOff": _(
+        "Ce geste ne retirerait rien : ce qu’il vise n’est pas facturé à ce client, ou est déjà offert."
+    ),
+    "GestureTooShort": _("Le geste commence le %(starts_on)s : choisissez un dernier jour à partir de là."),
+    "PriceNotLower": _("Ce prix n’est pas plus bas que le prix normal : il n’y aurait rien de spécial."),
+    "ConsentNeeded": _(
+        "Ces conditions sont moins bonnes pour le client : notez son accord (qui, quand, par quel moyen)."
+    ),
+    "CannotUndo": _("Ce geste ne peut plus être annulé : il l’a déjà été, ou autre chose a changé depuis."),
+    "DebitSent": _("Le prélèvement du %(collected_on)s est déjà demandé à la banque pour cette facture."),
+    "DueDateOutOfRange": _("Choisissez un jour du %(first)s au %(last)s."),
+    "MoreThanCanBeRefunded": _(
+        "C’est plus que ce qui reste à rembourser : choisissez un montant plus petit."
+    ),
+    "SameBankAccount": _("Le mandat %(reference)s est déjà signé pour ce compte et ce titulaire."),
 }
 
 Explanation = Callable[[Any, str, Mapping[str, str]], str]

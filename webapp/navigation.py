@@ -3,14 +3,18 @@
 A page that is not built, or that the visitor's role may not open, is left out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import current_app, request
+from sqlalchemy.orm import Session
 
 from webapp.addresses import address
 from webapp.auth import Visit
-from webapp.domain.access import May, is_allowed
+from webapp.domain.access import May, is_allowed, is_for_staff, is_staff_allowed
+from webapp.extensions import db
 from webapp.i18n import _
+from webapp.services import requests
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Place:
     may: May
     short_label: str = ""
     on_phone_bar: bool = True
+    covers: tuple[str, ...] = ()  # beginnings of the endpoints that stand under this page of the team
+    counts: Callable[[Session], int] | None = None  # what waits there, said beside its name
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Link:
     place: Place
     address: str
     is_current: bool
+    count: int = 0
 
 
 PLACES = (
@@ -62,15 +69,119 @@ PLACES = (
 OWN_PLACES = (
     Place("account.accounts", "store", _("Vos comptes"), May.SIGNED_IN, short_label=_("Comptes")),
     Place("account.preferences", "settings", _("Préférences"), May.SIGNED_IN),
-    Place("staff.quotation_list", "concierge-bell", _("Devis à répondre"), May.STAFF, short_label=_("Devis")),
+    Place("staff.home", "shield-check", _("Espace équipe"), May.STAFF, short_label=_("Équipe")),
     Place("account.sessions", "monitor", _("Sessions ouvertes"), May.SIGNED_IN, short_label=_("Sessions")),
 )
+# The pages of the operator's own team. Each covers those that are reached from it: `covers` names their endpoints.
+TEAM_PLACES = (
+    Place("staff.dashboard", "chart-no-axes-column", _("Tableau de bord"), May.STAFF, short_label=_("Bord")),
+    Place(
+        "staff.accounts",
+        "users",
+        _("Comptes"),
+        May.HELP_ACCOUNTS,
+        covers=("staff.account", "staff.add_note", "staff.gesture", "staff.rehearsal"),
+    ),
+    Place(
+        "staff.billing_room",
+        "receipt-text",
+        _("Facturation"),
+        May.HELP_ACCOUNTS,
+        covers=("staff.billing", "staff.number"),
+    ),
+    Place("staff.invoices", "search", _("Retrouver une facture"), May.HELP_ACCOUNTS, on_phone_bar=False),
+    Place(
+        "staff.documents",
+        "send",
+        _("Factures électroniques"),
+        May.HELP_ACCOUNTS,
+        on_phone_bar=False,
+        covers=("staff.document",),
+    ),
+    Place(
+        "staff.bank_files",
+        "landmark",
+        _("Banque"),
+        May.HELP_ACCOUNTS,
+        on_phone_bar=False,
+        covers=("staff.bank", "staff.batch"),
+    ),
+    Place(
+        "staff.arrears",
+        "hand-coins",
+        _("Impayés"),
+        May.HELP_ACCOUNTS,
+        on_phone_bar=False,
+        covers=("staff.arrears", "staff.dunning"),
+    ),
+    Place(
+        "staff.requests",
+        "inbox",
+        _("Demandes"),
+        May.HELP_ACCOUNTS,
+        covers=("staff.request",),
+        counts=requests.waiting,
+    ),
+    Place(
+        "staff.quotation_list",
+        "concierge-bell",
+        _("Devis"),
+        May.STAFF,
+        on_phone_bar=False,
+        covers=("staff.quotation", "staff.answer_quotation"),
+    ),
+    Place(
+        "staff.catalogue",
+        "layers",
+        _("Catalogue"),
+        May.STAFF,
+        on_phone_bar=False,
+        covers=("staff.catalogue",),
+    ),
+    Place(
+        "staff.resellers",
+        "handshake",
+        _("Revendeurs"),
+        May.STAFF,
+        on_phone_bar=False,
+        covers=("staff.reseller",),
+    ),
+    Place(
+        "staff.integrations",
+        "arrow-left-right",
+        _("Intégrations"),
+        May.CORRECT_MONEY,
+        on_phone_bar=False,
+        covers=("staff.integration",),
+    ),
+)
+TEAM = "staff"  # the blueprint of the team's pages
+
+
+def in_team_space() -> bool:
+    """Whether the page at hand is one of the operator's own team."""
+    return request.blueprint == TEAM
+
+
+def finds_accounts(visit: Visit | None) -> bool:
+    """Whether this visitor may look for an account, from the top of each page of the team."""
+    return visit is not None and is_staff_allowed(visit.staff_role, May.HELP_ACCOUNTS)
 
 
 def links(visit: Visit | None) -> list[Link]:
     """What this visitor may open from here, in order; nothing when nobody is signed in."""
     if visit is None:
         return []
+    if in_team_space():
+        return [
+            Link(
+                place,
+                address(place.endpoint),
+                _covers(place, request.endpoint or ""),
+                place.counts(db.session()) if place.counts else 0,
+            )
+            for place in _open(TEAM_PLACES, visit)
+        ]
     if visit.subscription_id is None:
         return [
             Link(place, address(place.endpoint), place.endpoint == request.endpoint)
@@ -88,9 +199,18 @@ def links(visit: Visit | None) -> list[Link]:
 
 def _open(places: tuple[Place, ...], visit: Visit) -> list[Place]:
     built = current_app.view_functions
-    return [
-        place
-        for place in places
-        if place.endpoint in built
-        and (visit.staff_role is not None if place.may is May.STAFF else is_allowed(visit.role, place.may))
-    ]
+    return [place for place in places if place.endpoint in built and _grants(visit, place.may)]
+
+
+def _grants(visit: Visit, may: May) -> bool:
+    return is_staff_allowed(visit.staff_role, may) if is_for_staff(may) else is_allowed(visit.role, may)
+
+
+def team_home(visit: Visit) -> str | None:
+    """The first page of the team's space that this place in the team opens; None for who is not of the team."""
+    opened = _open(TEAM_PLACES, visit)
+    return address(opened[0].endpoint) if opened else None
+
+
+def _covers(place: Place, endpoint: str) -> bool:
+    return endpoint == place.endpoint or endpoint.startswith(place.covers or ("-",))

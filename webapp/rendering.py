@@ -8,11 +8,11 @@ from typing import Any
 
 from flask import Flask, current_app, g, get_flashed_messages, has_request_context, request
 from flask_wtf.csrf import generate_csrf
-from jinja2 import Environment
 from markupsafe import Markup
 
 from webapp import auth, clock, filters, navigation, operator
 from webapp.addresses import address
+from webapp.compiling import PageEnvironment
 from webapp.config import Settings
 from webapp.i18n import DEFAULT_LANGUAGE, LANGUAGE_COOKIE, LANGUAGES, choose_locale, gettext, ngettext
 from webapp.security import csp_nonce
@@ -54,7 +54,7 @@ def say_count(singular: str, plural: str, count: int, /, **values: object) -> st
 
 
 @lru_cache
-def environment(language: str) -> Environment:
+def environment(language: str) -> PageEnvironment:
     """The templates of one language, with what only a request can give."""
     made = make_environment(language, markup=True)
     made.filters["moment"] = lambda instant: filters.moment(clock.local(instant), language)
@@ -68,16 +68,21 @@ def environment(language: str) -> Environment:
         "exists": _endpoint_exists,
         "here": _here,
         "links": navigation.links,
+        "in_team_space": navigation.in_team_space,
+        "finds_accounts": navigation.finds_accounts,
         "oob": False,
     }
+    made.constants = {"asset": asset, "icon": icon, "exists": _endpoint_exists}
+    made.refuse_what_asks_for_the_context()
     return made
 
 
 def _csrf_token() -> str:
     """The token of this answer, signed once however many forms it holds."""
-    if "csrf_token_given" not in g:
-        g.csrf_token_given = generate_csrf()
-    return str(g.csrf_token_given)
+    given: str | None = g.get("csrf_token_given")
+    if given is None:
+        given = g.csrf_token_given = generate_csrf()
+    return given
 
 
 @lru_cache

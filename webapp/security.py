@@ -31,9 +31,10 @@ HEADERS = {
 
 def csp_nonce() -> str:
     """The nonce of this answer, for `<script nonce>` and for `hx-nonce` on each element with htmx attributes."""
-    if "csp_nonce" not in g:
-        g.csp_nonce = secrets.token_urlsafe(16)
-    return str(g.csp_nonce)
+    nonce: str | None = g.get("csp_nonce")
+    if nonce is None:
+        nonce = g.csp_nonce = secrets.token_urlsafe(16)
+    return nonce
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from webapp import filters
+from webapp.compiling import PageEnvironment
 from webapp.i18n import LANGUAGES, Sentence, catalogue
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -24,9 +25,9 @@ def render_for(language: str, template: str, **context: Any) -> str:
     )
 
 
-def make_environment(language: str, *, markup: bool) -> Environment:
+def make_environment(language: str, *, markup: bool) -> PageEnvironment:
     """The templates of one language: pages, where values are escaped, or plain texts."""
-    made = Environment(  # nosec B701: texts that end in .txt have no markup to escape
+    made = PageEnvironment(  # nosec B701: texts that end in .txt have no markup to escape
         loader=FileSystemLoader(TEMPLATES),
         autoescape=markup,
         undefined=StrictUndefined,

@@ -12,6 +12,9 @@ DOORS: tuple[str, ...] = (
     "options",
     "establishments",
     "invoices",
+    "payment",
     "contract",
+    "checkout",
     "staff",
+    "api",
 )

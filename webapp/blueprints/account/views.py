@@ -35,7 +35,7 @@ PRICE_DISPLAYS = ("htva", "tvac")
 @bp.get("/")
 @requires(May.ANYONE)
 def home() -> ResponseReturnValue:
-    """The account last looked at, or the only one; else the choice. Signed out: the sign-in page."""
+    """The account last looked at, or the only one; else the choice, or the team's space. Signed out: to sign in."""
     here = auth.visit()
     if here is None:
         return redirect(url_for(".login"))
@@ -43,6 +43,8 @@ def home() -> ResponseReturnValue:
     wanted = [choice for choice in choices if choice.account_id == here.last_account_id]
     if not wanted and len(choices) == 1:
         wanted = choices
+    if not choices and here.staff_role is not None:
+        return redirect(url_for("staff.home"))
     return redirect((presenters.first_page(wanted[0]) if wanted else None) or url_for(".accounts"))
 
 

@@ -12,7 +12,7 @@ from webapp.auth import requires
 from webapp.blueprints.billing_details import bp
 from webapp.blueprints.billing_details.forms import KIND_NOTES, KINDS, BillingDetailsForm, country_choices
 from webapp.domain.access import May
-from webapp.domain.refusals import LinkExpired, StalePage, SubscriptionEnded, TooManyAttempts
+from webapp.domain.refusals import KindFrozen, LinkExpired, StalePage, SubscriptionEnded, TooManyAttempts
 from webapp.extensions import db
 from webapp.i18n import LANGUAGES, Sentence, _, explain
 from webapp.rendering import current_locale, render, say
@@ -58,6 +58,7 @@ def save(subscription_id: uuid.UUID) -> ResponseReturnValue:
             address_of=_link,
             check_vat=current_app.extensions.get("portal_vies", vies.not_configured),
             actor=here.actor,
+            today=clock.today(),
             now=clock.now(),
         )
     except StalePage as refusal:
@@ -66,6 +67,9 @@ def save(subscription_id: uuid.UUID) -> ResponseReturnValue:
         form.version.data = form.version.raw_data = shown.details.version
         return _page(shown, form, sentences=[explain(refusal, current_locale())]), 409
     except SubscriptionEnded:
+        return _page(shown, form), 422
+    except KindFrozen as refusal:
+        form.kind.errors = [explain(refusal, current_locale())]
         return _page(shown, form), 422
     except TooManyAttempts as refusal:
         form.accountant_email.errors = [explain(refusal, current_locale())]

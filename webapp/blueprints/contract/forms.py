@@ -1,22 +1,15 @@
 """What the pages of a contract ask for."""
 
-from wtforms import BooleanField, HiddenField, SelectField, TextAreaField
+from wtforms import BooleanField, SelectField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional, Regexp
+from wtforms.validators import InputRequired, Length, Optional
 
-from webapp.forms import PortalForm
+from webapp.confirming import ConfirmForm
 from webapp.i18n import _
 from webapp.services.terminations import LONGEST_COMMENT
 
 
-class WithdrawalForm(PortalForm):
-    """A confirmation: the key that makes it happen once, and the fingerprint of what was shown."""
-
-    idempotency_key = HiddenField(validators=[InputRequired(), Regexp(r"^[0-9a-f]{32}$")])
-    preview = HiddenField(validators=[InputRequired(), Length(max=64)])
-
-
-class TerminationForm(WithdrawalForm):
+class TerminationForm(ConfirmForm):
     reason = SelectField(
         _("Pourquoi partez-vous ?"),
         [Optional()],

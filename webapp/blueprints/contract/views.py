@@ -6,11 +6,11 @@ from datetime import timedelta
 from flask import Response, abort, flash, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp import auth, clock, htmx
+from webapp import auth, clock, confirming, htmx
 from webapp.adapters import calendar_file as icalendar
 from webapp.auth import requires
 from webapp.blueprints.contract import bp
-from webapp.blueprints.contract.forms import TerminationForm, WithdrawalForm
+from webapp.blueprints.contract.forms import TerminationForm
 from webapp.blueprints.contract.presenters import (
     ContractPage,
     calendar_days,
@@ -18,12 +18,13 @@ from webapp.blueprints.contract.presenters import (
     pending_termination,
     terminate_page,
 )
+from webapp.confirming import ConfirmForm, Given
 from webapp.domain.access import May
-from webapp.domain.refusals import AlreadyTerminated, Refusal, StalePreview
+from webapp.domain.refusals import AlreadyTerminated, Refusal
 from webapp.extensions import db
 from webapp.i18n import _, date_text, explain
 from webapp.rendering import current_locale, render, say
-from webapp.services import contracts, idempotency, scheduling, subscriptions, terminations
+from webapp.services import contracts, subscriptions, terminations
 from webapp.services.terminations import TerminationPreview
 from webapp.transactions import commits
 
@@ -75,38 +76,34 @@ def terminate(subscription_id: uuid.UUID) -> ResponseReturnValue:
 @commits
 def confirm_termination(subscription_id: uuid.UUID) -> ResponseReturnValue:
     """Give notice as it was shown, once; if something moved, show the new dates instead."""
-    visit, form, session, now = auth.current(), TerminationForm(), db.session(), clock.now()
-    if not form.validate_on_submit() or visit.account_id is None:
-        return _terminate(subscription_id, form, status=422)
-    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
-    reason, comment = str(form.reason.data or ""), str(form.comment.data or "")
-    asked = idempotency.request_hash(subscription_id, "termination", reason, comment, fingerprint)
-    scheduling.lock(session, subscription_id)
-    try:
-        location = idempotency.replied(session, visit.account_id, key, asked)
-        if location is None:
-            location = url_for(".show", subscription_id=subscription_id)
-            terminations.terminate(
-                session,
-                subscription_id,
-                reason,
-                comment,
-                fingerprint,
-                clock.today(),
-                now,
-                visit.actor,
-                link=url_for(".show", subscription_id=subscription_id, _external=True),
-            )
-            idempotency.remember(session, visit.account_id, key, asked, location, now)
-            flash(
-                _("Votre résiliation est enregistrée. Un accusé de réception vous est envoyé par e-mail."),
-                "good",
-            )
-    except StalePreview:
-        return _terminate(subscription_id, form, status=409, is_stale=True)
-    except Refusal as refusal:
-        return _refused(subscription_id, refusal)
-    return htmx.redirect_to(location)
+    form, home = TerminationForm(), url_for(".show", subscription_id=subscription_id)
+
+    def act(given: Given) -> str:
+        terminations.terminate(
+            given.session,
+            subscription_id,
+            str(form.reason.data or ""),
+            str(form.comment.data or ""),
+            given.fingerprint,
+            given.today,
+            given.now,
+            given.actor,
+            link=url_for(".show", subscription_id=subscription_id, _external=True),
+        )
+        return home
+
+    def show(status: int) -> ResponseReturnValue:
+        return _terminate(subscription_id, form, status=status, is_stale=status == 409)
+
+    return confirming.once(
+        subscription_id,
+        form,
+        ("termination", form.reason.data or "", form.comment.data or ""),
+        act,
+        show=show,
+        refuse=_refused,
+        said=_("Votre résiliation est enregistrée. Un accusé de réception vous est envoyé par e-mail."),
+    )
 
 
 @bp.post("/resilier/<int:change_id>/annuler")
@@ -153,35 +150,32 @@ def withdraw(subscription_id: uuid.UUID) -> ResponseReturnValue:
 @commits
 def confirm_withdrawal(subscription_id: uuid.UUID) -> ResponseReturnValue:
     """End the contract today and give back what was paid for the days to come, once."""
-    visit, form, session, now = auth.current(), WithdrawalForm(), db.session(), clock.now()
-    if not form.validate_on_submit() or visit.account_id is None:
-        return _withdraw(subscription_id, status=422, is_stale=True)
-    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
-    asked = idempotency.request_hash(subscription_id, "withdrawal", fingerprint)
-    scheduling.lock(session, subscription_id)
-    try:
-        location = idempotency.replied(session, visit.account_id, key, asked)
-        if location is None:
-            location = url_for(".show", subscription_id=subscription_id)
-            terminations.withdraw(
-                session,
-                subscription_id,
-                fingerprint,
-                clock.today(),
-                now,
-                visit.actor,
-                link=url_for(".show", subscription_id=subscription_id, _external=True),
-            )
-            idempotency.remember(session, visit.account_id, key, asked, location, now)
-            flash(
-                _("Votre rétractation est enregistrée. Un accusé de réception vous est envoyé par e-mail."),
-                "good",
-            )
-    except StalePreview:
-        return _withdraw(subscription_id, status=409, is_stale=True)
-    except Refusal as refusal:
-        return _refused(subscription_id, refusal)
-    return htmx.redirect_to(location)
+    home = url_for(".show", subscription_id=subscription_id)
+
+    def act(given: Given) -> str:
+        terminations.withdraw(
+            given.session,
+            subscription_id,
+            given.fingerprint,
+            given.today,
+            given.now,
+            given.actor,
+            link=url_for(".show", subscription_id=subscription_id, _external=True),
+        )
+        return home
+
+    def show(status: int) -> ResponseReturnValue:
+        return _withdraw(subscription_id, status=status, is_stale=True)
+
+    return confirming.once(
+        subscription_id,
+        ConfirmForm(),
+        ("withdrawal",),
+        act,
+        show=show,
+        refuse=_refused,
+        said=_("Votre rétractation est enregistrée. Un accusé de réception vous est envoyé par e-mail."),
+    )
 
 
 # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -228,11 +222,11 @@ def _withdraw(subscription_id: uuid.UUID, status: int = 200, is_stale: bool = Fa
         preview = terminations.preview_withdrawal(db.session(), subscription_id, clock.today())
     except Refusal as refusal:
         return _refused(subscription_id, refusal)
-    return _confirmation("withdraw", preview, WithdrawalForm(formdata=None), status, is_stale)
+    return _confirmation("withdraw", preview, ConfirmForm(formdata=None), status, is_stale)
 
 
 def _confirmation(
-    name: str, preview: TerminationPreview, form: WithdrawalForm, status: int, is_stale: bool
+    name: str, preview: TerminationPreview, form: ConfirmForm, status: int, is_stale: bool
 ) -> ResponseReturnValue:
     return htmx.page_or_fragment(
         f"contract/{name}.html",
@@ -240,7 +234,7 @@ def _confirmation(
         status=status,
         page=terminate_page(preview, current_locale()),
         form=form,
-        key=uuid.uuid4().hex,
+        key=confirming.new_key(),
         is_stale=is_stale,
     )
 

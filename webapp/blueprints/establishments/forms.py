@@ -1,14 +1,14 @@
 """The forms of the establishments' pages. What a field may hold is said once, in `services.establishments.checked`."""
 
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_wtf.file import FileField
 from wtforms import HiddenField, StringField
-from wtforms.validators import InputRequired, Length, Optional, Regexp
+from wtforms.validators import InputRequired, Optional
 
+from webapp.confirming import ConfirmForm
 from webapp.domain.option_change import Wish
 from webapp.forms import PortalForm
 from webapp.i18n import _
@@ -55,13 +55,6 @@ class EstablishmentForm(PortalForm):
         return {name: self[name].data or "" for name in ("name", "street", "postcode", "city", "number")}
 
 
-class ConfirmForm(PortalForm):
-    """A confirmation: the key that makes it happen once, and the fingerprint of what was shown."""
-
-    idempotency_key = HiddenField(validators=[InputRequired(), Regexp(r"^[0-9a-f]{32}$")])
-    preview = HiddenField(validators=[InputRequired(), Length(max=64)])
-
-
 class ConfirmAdditionForm(EstablishmentForm, ConfirmForm):
     """The address shown, sent again with its confirmation."""
 
@@ -104,7 +97,3 @@ def wishes_as_text(wishes: Sequence[Wish]) -> str:
 def wishes_from_text(text: str) -> list[Wish]:
     found = (_WISH.match(each) for each in text.split()[:MOST_WISHES])
     return [Wish(each[1], int(each[3]), each[2]) for each in found if each is not None and each[3]]
-
-
-def new_key() -> str:
-    return uuid.uuid4().hex

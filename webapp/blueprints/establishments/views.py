@@ -2,33 +2,31 @@
 
 import unicodedata
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from flask import Response, abort, current_app, flash, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy.orm import Session
 
-from webapp import auth, clock, htmx
+from webapp import auth, clock, confirming, htmx
 from webapp.adapters import establishments_csv
 from webapp.auth import requires
-from webapp.blueprints.establishments import bp, presenters
+from webapp.blueprints.establishments import bp, import_report, listing, matrix, previews
 from webapp.blueprints.establishments.forms import (
     WRONG,
     ConfirmAdditionForm,
-    ConfirmForm,
     ConfirmImportForm,
     EstablishmentForm,
     ImportForm,
     asked_services,
-    new_key,
     wishes_as_text,
     wishes_from_text,
 )
+from webapp.confirming import ConfirmForm, Given
 from webapp.domain import coverage
-from webapp.domain.access import Actor, May
+from webapp.domain.access import May
 from webapp.domain.option_change import Wish
-from webapp.domain.refusals import Refusal, StalePreview, UnknownEstablishment
+from webapp.domain.refusals import Refusal, UnknownEstablishment
 from webapp.extensions import db
 from webapp.i18n import explain
 from webapp.rendering import current_locale, render, say, say_count
@@ -36,9 +34,7 @@ from webapp.services import (
     catalogue,
     contracts,
     establishments,
-    idempotency,
     options,
-    scheduling,
     subscriptions,
 )
 from webapp.services.contracts import Situation
@@ -61,10 +57,10 @@ def index(subscription_id: uuid.UUID) -> ResponseReturnValue:
     )
 
 
-def _index_page(subscription_id: uuid.UUID) -> presenters.IndexPage:
+def _index_page(subscription_id: uuid.UUID) -> listing.IndexPage:
     session, today = db.session(), clock.today()
     situation = contracts.load(session, subscription_id)
-    return presenters.index_page(
+    return listing.index_page(
         situation,
         subscriptions.options_on_sale(session, situation, today),
         catalogue.features_compared(session),
@@ -101,7 +97,7 @@ def _mending(subscription_id: uuid.UUID, code: str) -> list[Wish]:
     session, today = db.session(), clock.today()
     situation = contracts.load(session, subscription_id)
     contract = situation.contract.on(today)
-    if code == presenters.IDLE:
+    if code == matrix.IDLE:
         return [Wish(each.code, 0, each.establishment_id) for each in coverage.idle(contract, today)]
     offers = {each.code: each for each in subscriptions.options_on_sale(session, situation, today)}
     if code not in offers:
@@ -132,14 +128,21 @@ def save_services(subscription_id: uuid.UUID) -> ResponseReturnValue:
     def show(status: int) -> ResponseReturnValue:
         return _services(subscription_id, wishes, status=status, is_stale=True)
 
-    def act(session: Session, fingerprint: str, actor: Actor) -> None:
+    def act(given: Given) -> str:
         options.save(
-            session, subscription_id, wishes, fingerprint, clock.today(), clock.now(), actor,
-            link=_link(subscription_id),
+            given.session, subscription_id, wishes, given.fingerprint, given.today, given.now, given.actor,
+            link=_index(subscription_id, _external=True),
         )  # fmt: skip
+        return _index(subscription_id)
 
-    return _once(
-        subscription_id, form, ("services", carried), act, show, say("Vos services sont enregistrés.")
+    return confirming.once(
+        subscription_id,
+        form,
+        ("services", carried),
+        act,
+        show=show,
+        refuse=_refused,
+        said=say("Vos services sont enregistrés."),
     )
 
 
@@ -150,7 +153,7 @@ def _services(
         preview = options.preview(db.session(), subscription_id, wishes, clock.today())
     except Refusal as refusal:
         return _refused(subscription_id, refusal)
-    page = presenters.services_page(preview, current_locale())
+    page = previews.services_page(preview, current_locale())
     if not preview.change.moves:
         flash(say("Il n’y a rien à enregistrer : vos choix sont ceux qui sont en vigueur."), "warn")
         return htmx.redirect_to(url_for(".index", subscription_id=subscription_id))
@@ -160,7 +163,7 @@ def _services(
         status=status,
         page=page,
         wishes=wishes_as_text(wishes),
-        key=new_key(),
+        key=confirming.new_key(),
         is_stale=is_stale,
     )
 
@@ -198,14 +201,13 @@ def confirm_addition(subscription_id: uuid.UUID) -> ResponseReturnValue:
     def show(status: int) -> ResponseReturnValue:
         return _addition_previewed(subscription_id, details, status=status, is_stale=True)
 
-    def act(session: Session, fingerprint: str, actor: Actor) -> None:
-        establishments.save(
-            session, subscription_id, [details], [], fingerprint, clock.today(), clock.now(), actor,
-            link=_link(subscription_id),
-        )  # fmt: skip
+    def act(given: Given) -> str:
+        return _saved(subscription_id, given, adding=[details])
 
     said = say("%(establishment)s est ajouté et en service.", establishment=details.name)
-    return _once(subscription_id, form, ("add", details), act, show, said)
+    return confirming.once(
+        subscription_id, form, ("add", details), act, show=show, refuse=_refused, said=said
+    )
 
 
 def _addition(subscription_id: uuid.UUID, form: EstablishmentForm, status: int = 200) -> ResponseReturnValue:
@@ -217,7 +219,7 @@ def _addition(subscription_id: uuid.UUID, form: EstablishmentForm, status: int =
     return make_response(
         render(
             "establishments/add.html",
-            page=presenters.coming_page(preview, current_locale()),
+            page=previews.coming_page(preview, current_locale()),
             form=form,
         ),
         status,
@@ -235,9 +237,9 @@ def _addition_previewed(
         "establishments/add_preview.html",
         "establishments/_add_preview.html",
         status=status,
-        page=presenters.coming_page(preview, current_locale()),
+        page=previews.coming_page(preview, current_locale()),
         details=details,
-        key=new_key(),
+        key=confirming.new_key(),
         is_stale=is_stale,
     )
 
@@ -325,14 +327,20 @@ def remove(subscription_id: uuid.UUID, establishment_id: uuid.UUID) -> ResponseR
     def show(status: int) -> ResponseReturnValue:
         return _removal(subscription_id, establishment_id, along, status=status, is_stale=True)
 
-    def act(session: Session, fingerprint: str, actor: Actor) -> None:
-        establishments.save(
-            session, subscription_id, [], [establishment_id.hex], fingerprint, clock.today(), clock.now(), actor,
-            link=_link(subscription_id), option_wishes=[Wish(code, 0) for code in along],
-        )  # fmt: skip
+    def act(given: Given) -> str:
+        along_wishes = [Wish(code, 0) for code in along]
+        return _saved(subscription_id, given, removing=[establishment_id.hex], option_wishes=along_wishes)
 
     said = say("%(establishment)s n’est plus en service.", establishment=address.name)
-    return _once(subscription_id, form, ("remove", establishment_id, *along), act, show, said)
+    return confirming.once(
+        subscription_id,
+        form,
+        ("remove", establishment_id, *along),
+        act,
+        show=show,
+        refuse=_refused,
+        said=said,
+    )
 
 
 def _removal(
@@ -353,10 +361,10 @@ def _removal(
         "establishments/remove.html",
         "establishments/_remove.html",
         status=status,
-        page=presenters.leaving_page(preview, current_locale()),
+        page=previews.leaving_page(preview, current_locale()),
         establishment_id=establishment_id,
         along=sorted(set(along)),
-        key=new_key(),
+        key=confirming.new_key(),
         is_stale=is_stale,
     )
 
@@ -415,7 +423,7 @@ def preview_import(subscription_id: uuid.UUID) -> ResponseReturnValue:
             raise establishments_csv.BrokenCsv("empty")
         lines = establishments_csv.read(form.file.data.read(establishments_csv.MOST_BYTES + 1))
     except establishments_csv.BrokenCsv as broken:
-        form.file.errors = [presenters.why_unreadable(broken, current_locale())]
+        form.file.errors = [import_report.why_unreadable(broken, current_locale())]
         return _file_page(subscription_id, form, status=422)
     situation = contracts.load(db.session(), subscription_id)
     numbered = [(line.number, line.cells) for line in lines]
@@ -442,18 +450,17 @@ def confirm_import(subscription_id: uuid.UUID) -> ResponseReturnValue:
         report = establishments.sort_lines(situation, cells, clock.today())
         return _import_report(subscription_id, ImportForm(), report, status=status, is_stale=True)
 
-    def act(session: Session, fingerprint: str, actor: Actor) -> None:
-        establishments.save(
-            session, subscription_id, adding, [], fingerprint, clock.today(), clock.now(), actor,
-            link=_link(subscription_id),
-        )  # fmt: skip
+    def act(given: Given) -> str:
+        return _saved(subscription_id, given, adding=adding)
 
     said = say_count(
         "Un établissement est ajouté et en service.",
         "%(count)s établissements sont ajoutés et en service.",
         len(adding),
     )
-    return _once(subscription_id, form, ("import", carried), act, show, said)
+    return confirming.once(
+        subscription_id, form, ("import", carried), act, show=show, refuse=_refused, said=said
+    )
 
 
 def _carrier(subscription_id: uuid.UUID) -> URLSafeSerializer:
@@ -495,10 +502,10 @@ def _import_report(
         "establishments/import_report.html",
         "establishments/_import_report.html",
         status=status,
-        page=presenters.coming_page(preview, current_locale()),
-        report=presenters.report(report, current_locale()),
+        page=previews.coming_page(preview, current_locale()),
+        report=import_report.report(report, current_locale()),
         carried=carried,
-        key=new_key(),
+        key=confirming.new_key(),
         is_stale=is_stale,
     )
 
@@ -506,39 +513,31 @@ def _import_report(
 # ── Shared ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _once(
+def _saved(
     subscription_id: uuid.UUID,
-    form: ConfirmForm,
-    facts: Sequence[object],
-    act: Callable[[Session, str, Actor], None],
-    show: Callable[[int], ResponseReturnValue],
-    said: str,
-) -> ResponseReturnValue:
-    """Do what was previewed, once per key; if a figure moved, show the new preview instead."""
-    visit, session = auth.current(), db.session()
-    if not form.validate_on_submit() or visit.account_id is None:
-        return show(422)
-    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
-    asked = idempotency.request_hash(subscription_id, fingerprint, *facts)
-    scheduling.lock(session, subscription_id)
-    try:
-        location = idempotency.replied(session, visit.account_id, key, asked)
-        if location is None:
-            act(session, fingerprint, visit.actor)
-            location = url_for(".index", subscription_id=subscription_id)
-            idempotency.remember(session, visit.account_id, key, asked, location, clock.now())
-    except StalePreview:
-        session.rollback()
-        return show(409)
-    except Refusal as refusal:
-        session.rollback()
-        return _refused(subscription_id, refusal)
-    flash(said, "good")
-    return htmx.redirect_to(location)
+    given: Given,
+    adding: Sequence[NewEstablishment] = (),
+    removing: Sequence[str] = (),
+    option_wishes: Sequence[Wish] = (),
+) -> str:
+    """Save what comes and goes as it was shown; where the answer leads."""
+    establishments.save(
+        given.session,
+        subscription_id,
+        adding,
+        removing,
+        given.fingerprint,
+        given.today,
+        given.now,
+        given.actor,
+        link=_index(subscription_id, _external=True),
+        option_wishes=option_wishes,
+    )
+    return _index(subscription_id)
 
 
-def _link(subscription_id: uuid.UUID) -> str:
-    return url_for(".index", subscription_id=subscription_id, _external=True)
+def _index(subscription_id: uuid.UUID, _external: bool = False) -> str:
+    return url_for(".index", subscription_id=subscription_id, _external=_external)
 
 
 def _refused(subscription_id: uuid.UUID, refusal: Refusal) -> ResponseReturnValue:

@@ -4,4 +4,4 @@ from flask import Blueprint
 
 bp = Blueprint("help", __name__)
 
-from webapp.blueprints.help import views  # noqa: E402, F401  # the routes register on `bp`
+from webapp.blueprints.help import requests, views  # noqa: E402, F401  # the routes register on `bp`

@@ -4,4 +4,4 @@ from flask import Blueprint
 
 bp = Blueprint("history", __name__)
 
-from webapp.blueprints.history import views  # noqa: E402, F401  # the routes register on `bp`
+from webapp.blueprints.history import messages, views  # noqa: E402, F401  # the routes register on `bp`

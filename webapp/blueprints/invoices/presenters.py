@@ -1,17 +1,23 @@
 """What the pages of documents show."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
 from flask import url_for
 
+from webapp.domain.einvoice import channel_for
 from webapp.domain.money import Money
+from webapp.domain.vat import VatRate
 from webapp.i18n import Sentence, _
+from webapp.lateness import Lateness
+from webapp.models.documents import InvoiceDocument
 from webapp.models.invoices import InvoiceLine
-from webapp.services.invoices import Document, Page, Settlement, State, Summary, Unpaid
+from webapp.rendering import current_locale
+from webapp.services.bank_reasons import reason_text
+from webapp.services.invoices import Attempt, Document, Page, Settlement, State, Summary
 
 # The filter of states, as addresses and people name them.
 FILTERS: dict[str, tuple[State, ...]] = {
@@ -44,9 +50,19 @@ class PageLink(NamedTuple):
     is_current: bool
 
 
+class Asked(NamedTuple):
+    """What the list is narrowed to; empty when it is not."""
+
+    state: str = ""
+    year: int | None = None
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class InvoiceList:
     subscription_id: uuid.UUID
+    asked: Asked
+    deliveries: Mapping[str, InvoiceDocument]  # by number, of those that leave by Peppol
     rows: tuple[Summary, ...]
     count: int
     first: int
@@ -56,7 +72,7 @@ class InvoiceList:
     is_filtered: bool
     pages: list[PageLink]
     next_page: str
-    unpaid: Unpaid | None
+    late: Lateness | None
 
     @property
     def months(self) -> list[date]:
@@ -67,32 +83,35 @@ class InvoiceList:
 def invoice_list(
     subscription_id: uuid.UUID,
     listed: Page,
-    state: str,
-    year: int | None,
+    asked: Asked,
     years: Sequence[int],
-    unpaid: Unpaid | None,
+    late: Lateness | None,
+    deliveries: Mapping[str, InvoiceDocument],
 ) -> InvoiceList:
     def address(number: int) -> str:
         return url_for(
             "invoices.index",
             subscription_id=subscription_id,
-            statut=state or None,
-            annee=year,
+            q=asked.text or None,
+            statut=asked.state or None,
+            annee=asked.year,
             page=number if number > 1 else None,
         )
 
     return InvoiceList(
         subscription_id=subscription_id,
+        asked=asked,
+        deliveries={number: each for number, each in deliveries.items() if each.channel == "peppol"},
         rows=listed.rows,
         count=listed.count,
         first=listed.first,
         last=listed.last,
-        states=[Choice(value, words, value == state) for value, words in FILTER_NAMES.items()],
-        years=[Choice(str(each), str(each), each == year) for each in years],
-        is_filtered=bool(state or year),
+        states=[Choice(value, words, value == asked.state) for value, words in FILTER_NAMES.items()],
+        years=[Choice(str(each), str(each), each == asked.year) for each in years],
+        is_filtered=any(asked),
         pages=[PageLink(number, address(number), number == listed.number) for number in _near(listed)],
         next_page=address(listed.number + 1) if listed.number < listed.pages else "",
-        unpaid=unpaid,
+        late=late,
     )
 
 
@@ -121,10 +140,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class VatRow:
-    category: str
-    rate: str
+    rate: VatRate
     base: Money
     vat: Money
+    mention: str  # why the rate is zero, in the document's language; empty when it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +158,17 @@ class DocumentPage:
     communication: str
     payment: dict[str, Any]
     settled_by: tuple[Settlement, ...]
+    attempts: tuple[Attempt, ...]
+    reasons: dict[str, str]  # the words of each code that they name
+    is_electronic: bool  # whether it leaves by Peppol
+    delivery: InvoiceDocument | None  # None until its files are made
 
     @property
     def is_credit_note(self) -> bool:
         return self.summary.kind == "credit_note"
 
 
-def document(subscription_id: uuid.UUID, issued: Document) -> DocumentPage:
+def document(subscription_id: uuid.UUID, issued: Document, delivery: InvoiceDocument | None) -> DocumentPage:
     invoice = issued.invoice
     currency = invoice.currency
     return DocumentPage(
@@ -157,16 +180,33 @@ def document(subscription_id: uuid.UUID, issued: Document) -> DocumentPage:
         lines=[_line(line, currency) for line in issued.lines],
         vat=[
             VatRow(
-                each["category"],
-                each["rate"],
+                VatRate(each["category"], each["rate"]),
                 Money(each["base_cents"], currency),
                 Money(each["vat_cents"], currency),
+                each.get("exemption", ""),
             )
             for each in invoice.vat_breakdown
         ],
         communication=structured(invoice.ogm),
         payment=invoice.payment,
         settled_by=issued.settled_by,
+        attempts=issued.attempts,
+        reasons={
+            code: reason_text(code, current_locale())
+            for code in (
+                *(each.reason_code for each in issued.attempts),
+                *(each.reason_code for each in issued.settled_by),
+            )
+            if code
+        },
+        is_electronic=_channel(invoice.buyer) == "peppol",
+        delivery=delivery,
+    )
+
+
+def _channel(buyer: Mapping[str, Any]) -> str:
+    return channel_for(
+        str(buyer.get("kind", "business")), str(buyer.get("country") or ""), bool(buyer.get("peppol_id"))
     )
 
 

@@ -1,10 +1,12 @@
-"""Factures: the list, filtered by state and year, one document as a page, and the files of both."""
+"""Factures: the list, searched and filtered by state and year, one document as a page, and the files of both."""
 
 import uuid
 from collections.abc import Iterable
 
 from flask import Response, abort, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session
 
 from webapp import auth, clock, htmx
 from webapp.auth import requires
@@ -12,8 +14,9 @@ from webapp.blueprints.invoices import bp, presenters
 from webapp.domain.access import May
 from webapp.domain.periods import Period
 from webapp.extensions import db
+from webapp.lateness import lateness
 from webapp.rendering import render
-from webapp.services import accounting, documents, invoices
+from webapp.services import accounting, deliveries, documents, invoice_search, invoices, standing
 from webapp.transactions import own_transaction, sessions_for_a_stream
 
 # A file is for the disk: should a browser show it all the same, nothing in it may run or ask for anything.
@@ -28,33 +31,37 @@ def index(subscription_id: uuid.UUID) -> ResponseReturnValue:
     state = request.args.get("statut", "")
     years = invoices.years(session, account_id)
     year = request.args.get("annee", type=int)
-    chosen = presenters.FILTERS.get(state, ())
+    chosen, typed = presenters.FILTERS.get(state, ()), _typed()
     listed = invoices.listed(
         session,
         account_id,
         today,
         states=chosen,
         year=year if year in years else None,
+        also=[invoice_search.matching(session, account_id, typed)] if typed else [],
         page=request.args.get("page", 1, type=int),
     )
     page = presenters.invoice_list(
         subscription_id,
         listed,
-        state if chosen else "",
-        year if year in years else None,
+        presenters.Asked(state if chosen else "", year if year in years else None, typed),
         years,
-        invoices.unpaid(session, account_id, today),
+        lateness(standing.of_account(session, account_id, today), today),
+        deliveries.states_of(session, [row.number for row in listed.rows]),
     )
-    return htmx.page_or_fragment("invoices/index.html", "invoices/_list.html", page=page)
+    fragments = ["invoices/_list.html", "invoices/_exports.html"]
+    return htmx.page_or_fragment("invoices/index.html", fragments, page=page)
 
 
 @bp.get("/<number>")
 @requires(May.READ_INVOICES)
 def show(subscription_id: uuid.UUID, number: str) -> ResponseReturnValue:
-    document = invoices.by_number(db.session(), _account_id(), number, clock.today())
+    session = db.session()
+    document = invoices.by_number(session, _account_id(), number, clock.today())
     if document is None:
         abort(404)
-    return render("invoices/show.html", page=presenters.document(subscription_id, document))
+    kept = deliveries.states_of(session, [number]).get(number)
+    return render("invoices/show.html", page=presenters.document(subscription_id, document, kept))
 
 
 # ── Files ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -76,10 +83,10 @@ def ubl(subscription_id: uuid.UUID, number: str) -> ResponseReturnValue:
 @bp.get("/export.zip")
 @requires(May.READ_INVOICES)
 def archive(subscription_id: uuid.UUID) -> ResponseReturnValue:
-    """Every PDF and XML of a year or a month, sent while it is made."""
+    """Every PDF and XML of a year or a month, or those found in it, sent while it is made."""
     session, account_id, period = db.session(), _account_id(), _period()
     try:
-        ids = accounting.documents_of(session, account_id, period)
+        ids = accounting.documents_of(session, account_id, period, _found(session, account_id))
     except accounting.TooManyDocuments as refused:
         page = render(
             "invoices/too_many.html",
@@ -95,11 +102,10 @@ def archive(subscription_id: uuid.UUID) -> ResponseReturnValue:
 @bp.get("/export.csv")
 @requires(May.READ_INVOICES)
 def accountant_csv(subscription_id: uuid.UUID) -> ResponseReturnValue:
-    """The rows of a year or a month: docs/accountant-csv.md."""
+    """The rows of a year or a month, or those found in it: docs/accountant-csv.md."""
     session, account_id, period = db.session(), _account_id(), _period()
-    lines = accounting.rows(
-        session, account_id, period, decimal_point=request.args.get("decimale") == "point"
-    )
+    also, with_point = _found(session, account_id), request.args.get("decimale") == "point"
+    lines = accounting.rows(session, account_id, period, also, decimal_point=with_point)
     return _file("".join(lines), "text/csv; charset=utf-8", f"{_export_name(period)}.csv")
 
 
@@ -115,6 +121,21 @@ def _file(content: bytes | str | Iterable[bytes], media_type: str, name: str) ->
     answer = Response(content, content_type=media_type, headers=FILE_HEADERS)
     answer.headers.set("Content-Disposition", "attachment", filename=name)
     return answer
+
+
+def _typed() -> str:
+    """What is searched for, as it stays in the field."""
+    return " ".join(request.args.get("q", "").split())[:80]
+
+
+def _found(session: Session, account_id: uuid.UUID) -> list[ColumnElement[bool]]:
+    """What the list was filtered by, for its exports: the state and the search; the year is that of the export."""
+    conditions = []
+    if states := presenters.FILTERS.get(request.args.get("statut", "")):
+        conditions.append(invoices.in_states(states, clock.today()))
+    if typed := _typed():
+        conditions.append(invoice_search.matching(session, account_id, typed))
+    return conditions
 
 
 def _period() -> Period | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
-from wtforms import HiddenField, TextAreaField
-from wtforms.validators import DataRequired, InputRequired, Length, Regexp
+from wtforms import TextAreaField
+from wtforms.validators import DataRequired, Length
 
 from webapp.domain.contract import OptionKind
 from webapp.domain.option_change import Place, Wish
@@ -22,14 +22,7 @@ MOST_WISHES = 1_000
 _WRITTEN = re.compile(r"([a-z0-9_-]{1,60})(?:@([0-9a-f]{32}))?=(\d{1,6})(?:/(\d{1,6}))?", re.ASCII)
 
 
-class ConfirmForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """A confirmation: the key that makes it happen once, and the fingerprint of what was shown."""
-
-    idempotency_key = HiddenField(validators=[InputRequired(), Regexp(r"^[0-9a-f]{32}$")])
-    preview = HiddenField(validators=[InputRequired(), Length(max=64)])
-
-
-class PlainForm(FlaskForm):  # type: ignore[misc]
+class PlainForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A button and its token."""
 
 

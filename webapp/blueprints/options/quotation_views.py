@@ -5,18 +5,19 @@ import uuid
 from flask import abort, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp import auth, clock, htmx
+from webapp import auth, clock, confirming, htmx
 from webapp.auth import requires
 from webapp.blueprints.options import bp
-from webapp.blueprints.options.forms import ConfirmForm, PlainForm, RequestForm
-from webapp.blueprints.options.presenters import preview_page
-from webapp.blueprints.options.views import explained, refused
+from webapp.blueprints.options.forms import PlainForm, RequestForm
+from webapp.blueprints.options.saving import preview_page
+from webapp.blueprints.options.views import explained, refused, saved_address
+from webapp.confirming import ConfirmForm, Given
 from webapp.domain.access import May
 from webapp.domain.contract import OptionKind
-from webapp.domain.refusals import Refusal, StalePreview
+from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.rendering import current_locale, render
-from webapp.services import contracts, idempotency, quotations, scheduling, subscriptions
+from webapp.services import contracts, quotations, subscriptions
 from webapp.services.quotations import QuotationNotFound
 from webapp.services.wording import text
 from webapp.transactions import commits
@@ -77,7 +78,8 @@ def quotation(subscription_id: uuid.UUID, quotation_id: int) -> ResponseReturnVa
         frequency=situation.contract.frequency,
         currency=situation.currency,
         has_expired=quotations.has_expired(found, clock.today()),
-        may_change=auth.visit_allows(May.CHANGE_OPTIONS),
+        may_change=auth.visit_allows(May.CHANGE_OPTIONS)
+        and situation.contract.on(clock.today()).ended_on is None,
     )
 
 
@@ -93,38 +95,28 @@ def preview_quotation(subscription_id: uuid.UUID, quotation_id: int) -> Response
 @commits
 def accept_quotation(subscription_id: uuid.UUID, quotation_id: int) -> ResponseReturnValue:
     """Take the option at the price quoted, once."""
-    visit, form, session, now = auth.current(), ConfirmForm(), db.session(), clock.now()
-    if not form.validate_on_submit() or visit.account_id is None:
-        return _preview(subscription_id, quotation_id, status=422, is_stale=True)
-    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
-    asked = idempotency.request_hash(subscription_id, "quotation", quotation_id, fingerprint)
-    scheduling.lock(session, subscription_id)
-    try:
-        location = idempotency.replied(session, visit.account_id, key, asked)
-        if location is None:
+
+    def act(given: Given) -> str:
+        try:
             saved = quotations.accept(
-                session,
+                given.session,
                 subscription_id,
                 quotation_id,
-                fingerprint,
-                clock.today(),
-                now,
-                visit.actor,
+                given.fingerprint,
+                given.today,
+                given.now,
+                given.actor,
                 link=url_for(".edit", subscription_id=subscription_id, _external=True),
             )
-            location = url_for(
-                ".saved",
-                subscription_id=subscription_id,
-                facture=saved.document.number if saved.document else None,
-            )
-            idempotency.remember(session, visit.account_id, key, asked, location, now)
-    except QuotationNotFound:
-        abort(404)
-    except StalePreview:
-        return _preview(subscription_id, quotation_id, status=409, is_stale=True)
-    except Refusal as refusal:
-        return refused(subscription_id, refusal)
-    return htmx.redirect_to(location)
+        except QuotationNotFound:
+            abort(404)
+        return saved_address(subscription_id, saved)
+
+    def show(status: int) -> ResponseReturnValue:
+        return _preview(subscription_id, quotation_id, status=status, is_stale=True)
+
+    asked = ("quotation", quotation_id)
+    return confirming.once(subscription_id, ConfirmForm(), asked, act, show=show, refuse=refused)
 
 
 @bp.post("/devis/<int:quotation_id>/refuser")
@@ -139,6 +131,7 @@ def decline_quotation(subscription_id: uuid.UUID, quotation_id: int) -> Response
             db.session(),
             subscription_id,
             quotation_id,
+            clock.today(),
             clock.now(),
             auth.current().actor,
             staff_link=url_for("staff.quotation", quotation_id=quotation_id, _external=True),
@@ -185,7 +178,7 @@ def _preview(
         "options/_preview.html",
         status=status,
         page=preview_page(shown, current_locale()),
-        key=uuid.uuid4().hex,
+        key=confirming.new_key(),
         is_stale=is_stale,
         action=url_for(".accept_quotation", subscription_id=subscription_id, quotation_id=quotation_id),
         back="",

@@ -7,26 +7,21 @@ from dataclasses import dataclass
 from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp import auth, clock, htmx
+from webapp import auth, clock, confirming, htmx
 from webapp.auth import requires
 from webapp.blueprints.options import bp, forms
-from webapp.blueprints.options.presenters import (
-    OptionsPage,
-    controls,
-    done,
-    field_refusals,
-    options_page,
-    preview_page,
-)
+from webapp.blueprints.options.draft_page import OptionsPage, controls, field_refusals, options_page
+from webapp.blueprints.options.saving import done, preview_page
+from webapp.confirming import ConfirmForm, Given
 from webapp.domain.access import May
 from webapp.domain.catalogue import PlanOffer
 from webapp.domain.option_change import Wish
-from webapp.domain.refusals import NothingToSave, Refusal, StalePreview
+from webapp.domain.refusals import NothingToSave, Refusal
 from webapp.extensions import db
 from webapp.i18n import explain
 from webapp.models.subscriptions import Quotation
 from webapp.rendering import current_locale, render
-from webapp.services import contracts, idempotency, options, quotations, scheduling, subscriptions
+from webapp.services import contracts, options, quotations, subscriptions
 from webapp.transactions import commits
 
 
@@ -83,37 +78,32 @@ def preview(subscription_id: uuid.UUID) -> ResponseReturnValue:
 @commits
 def save(subscription_id: uuid.UUID) -> ResponseReturnValue:
     """Save what was previewed, once; if a figure moved, show the new preview instead."""
-    visit, form, session, now = auth.current(), forms.ConfirmForm(), db.session(), clock.now()
     wishes = forms.read_wishes(request.form)
-    if not form.validate_on_submit() or visit.account_id is None:
-        return _preview(subscription_id, wishes, status=422, is_stale=True)
-    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
-    asked = idempotency.request_hash(subscription_id, "options", *wishes, fingerprint)
-    scheduling.lock(session, subscription_id)
-    try:
-        location = idempotency.replied(session, visit.account_id, key, asked)
-        if location is None:
-            saved = options.save(
-                session,
-                subscription_id,
-                wishes,
-                fingerprint,
-                clock.today(),
-                now,
-                visit.actor,
-                link=url_for(".edit", subscription_id=subscription_id, _external=True),
-            )
-            location = url_for(
-                ".saved",
-                subscription_id=subscription_id,
-                facture=saved.document.number if saved.document else None,
-            )
-            idempotency.remember(session, visit.account_id, key, asked, location, now)
-    except StalePreview:
-        return _preview(subscription_id, wishes, status=409, is_stale=True)
-    except Refusal as refusal:
-        return refused(subscription_id, refusal)
-    return htmx.redirect_to(location)
+
+    def act(given: Given) -> str:
+        saved = options.save(
+            given.session,
+            subscription_id,
+            wishes,
+            given.fingerprint,
+            given.today,
+            given.now,
+            given.actor,
+            link=url_for(".edit", subscription_id=subscription_id, _external=True),
+        )
+        return saved_address(subscription_id, saved)
+
+    def show(status: int) -> ResponseReturnValue:
+        return _preview(subscription_id, wishes, status=status, is_stale=True)
+
+    asked = ("options", *wishes)
+    return confirming.once(subscription_id, ConfirmForm(), asked, act, show=show, refuse=refused)
+
+
+def saved_address(subscription_id: uuid.UUID, saved: options.SavedOptions) -> str:
+    """Where a save leads: what was done, with the document of the day if there is one."""
+    number = saved.document.number if saved.document else None
+    return url_for(".saved", subscription_id=subscription_id, facture=number)
 
 
 @bp.get("/confirmation")
@@ -143,7 +133,7 @@ def _preview(
         "options/_preview.html",
         status=status,
         page=preview_page(shown, current_locale()),
-        key=uuid.uuid4().hex,
+        key=confirming.new_key(),
         is_stale=is_stale,
         action=url_for(".save", subscription_id=subscription_id),
         back=url_for(".draft", subscription_id=subscription_id),

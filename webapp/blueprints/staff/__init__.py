@@ -1,7 +1,24 @@
-"""The operator's own team: the quotations to answer, the credit notes."""
+"""The operator's own team: accounts found and helped, documents, the bank, late accounts, quotations, requests, other systems."""
 
 from flask import Blueprint
 
 bp = Blueprint("staff", __name__, url_prefix="/equipe")
 
-from webapp.blueprints.staff import credit_notes, views  # noqa: E402, F401  # the routes register on `bp`
+from webapp.blueprints.staff import (  # noqa: E402, F401  # the routes register on `bp`
+    accounts,
+    banking,
+    billing,
+    credit_notes,
+    dashboard,
+    desk,
+    documents,
+    dunning,
+    gestures,
+    integrations,
+    invoices,
+    rehearsal,
+    requests,
+    saved_replies,
+    viewing,
+    views,
+)

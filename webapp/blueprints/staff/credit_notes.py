@@ -22,20 +22,16 @@ from webapp.services import credit_notes, idempotency, scheduling
 from webapp.services.credit_notes import CreditPreview, InvoiceNotFound, MoreThanLeft, NothingToCredit, Wish
 from webapp.transactions import commits
 
-WHO_MAY = _(
-    "Seuls les rôles « facturation » et « administration » de l’équipe peuvent émettre une note de crédit."
-)
-
 
 @bp.get("/factures/<number>/avoir")
-@requires(May.STAFF)
+@requires(May.CORRECT_MONEY)
 def credit(number: str) -> ResponseReturnValue:
     """The lines with what is left of each; once something is chosen, the credit note it would be. Nothing is written."""
     return _page(_invoice(number))
 
 
 @bp.post("/factures/<number>/avoir")
-@requires(May.STAFF)
+@requires(May.CORRECT_MONEY)
 @commits
 def confirm_credit(number: str) -> ResponseReturnValue:
     """Issue what was shown, once; if something moved, show the new amounts instead."""
@@ -69,16 +65,10 @@ def confirm_credit(number: str) -> ResponseReturnValue:
 
 
 def _invoice(number: str) -> Invoice:
-    """Unknown is not found; known, the role decides and says so."""
     try:
-        invoice = credit_notes.find(db.session(), number)
+        return credit_notes.find(db.session(), number)
     except InvoiceNotFound:
         abort(404)
-    if auth.current().staff_role not in credit_notes.MAY_CREDIT:
-        refused = auth.RoleNeeded(May.STAFF)
-        refused.sentence = WHO_MAY
-        raise refused
-    return invoice
 
 
 def _wish(form: CreditForm, invoice: Invoice) -> Wish:

@@ -21,6 +21,8 @@ _AMOUNT = (
 class AmountField(DecimalField):  # type: ignore[misc]  # WTForms has no types
     """An amount as people type it, with a comma or a point, and cents at most: 1 234,50."""
 
+    wrong = _("Écrivez un montant en euros, comme 49,00.")
+
     def process_formdata(self, valuelist: list[str]) -> None:
         if not valuelist or not valuelist[0].strip():
             return
@@ -31,8 +33,14 @@ class AmountField(DecimalField):  # type: ignore[misc]  # WTForms has no types
             amount = Decimal("NaN")
         if not amount.is_finite() or amount != round(amount, 2):
             self.data = None
-            raise ValueError(_("Écrivez un montant en euros, comme 49,00."))
+            raise ValueError(self.wrong)
         self.data = amount
+
+
+class PercentField(AmountField):
+    """A percentage, typed the same way: 12,5."""
+
+    wrong = _("Écrivez un pourcentage, comme 20 ou 12,5.")
 
 
 class AnswerForm(PortalForm):

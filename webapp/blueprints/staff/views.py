@@ -5,7 +5,7 @@ from datetime import timedelta
 from flask import abort, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp import auth, clock
+from webapp import auth, clock, navigation
 from webapp.auth import requires
 from webapp.blueprints.staff import bp
 from webapp.blueprints.staff.forms import AnswerForm, as_money
@@ -21,6 +21,13 @@ from webapp.services.wording import text
 from webapp.transactions import commits
 
 VALID_FOR = timedelta(days=30)  # proposed, and changed at will
+
+
+@bp.get("/")
+@requires(May.STAFF)
+def home() -> ResponseReturnValue:
+    """To the first page that this place in the team opens."""
+    return redirect_to(navigation.team_home(auth.current()) or url_for(".quotation_list"))
 
 
 @bp.get("/devis")

@@ -8,12 +8,14 @@ from flask.typing import ResponseReturnValue
 from webapp import auth, clock, htmx
 from webapp.auth import requires
 from webapp.blueprints.subscriptions import bp, presenters
+from webapp.blueprints.subscriptions.coming_changes import TO_UNDO
 from webapp.domain.access import May
 from webapp.domain.refusals import ChangeAlreadyDone, Refusal
 from webapp.extensions import db
 from webapp.i18n import _, explain
+from webapp.lateness import lateness
 from webapp.rendering import current_locale, render
-from webapp.services import contracts, invoices, scheduling, subscriptions
+from webapp.services import contracts, invoices, scheduling, standing, subscriptions
 from webapp.transactions import commits
 
 # What an undone change moves: nearly every figure of the page, then the message.
@@ -35,12 +37,12 @@ def undo_change(subscription_id: uuid.UUID, change_id: int) -> ResponseReturnVal
     session, visit = db.session(), auth.current()
     situation = contracts.load(session, subscription_id)
     change = next((each for each in situation.pending if each.id == change_id), None)
-    if change is not None and change.kind not in presenters.TO_UNDO:
+    if change is not None and change.kind not in TO_UNDO:
         abort(404)
     try:
         if change is None:
             raise ChangeAlreadyDone()
-        may, action = presenters.TO_UNDO[change.kind]
+        may, action = TO_UNDO[change.kind]
         if not auth.visit_allows(may):
             raise auth.RoleNeeded(may)
         subscriptions.ensure_self_service(situation, action)
@@ -59,10 +61,11 @@ def undo_change(subscription_id: uuid.UUID, change_id: int) -> ResponseReturnVal
 def _page(subscription_id: uuid.UUID) -> presenters.Overview:
     session, today = db.session(), clock.today()
     situation = contracts.load(session, subscription_id)
-    draft, last = None, None
+    draft = None
     if situation.contract.on(today).ended_on is None:
         draft = subscriptions.next_invoice(session, situation, today)
-    if draft is not None and draft.period.start == situation.contract.signature.billed_until:
-        last = invoices.last_period(session, subscription_id)
     glance = invoices.glance(session, subscription_id, today)
-    return presenters.overview(situation, draft, last, glance, auth.current(), today, current_locale())
+    late = None
+    if glance.unpaid is not None:  # what is on time needs no further reading
+        late = lateness(standing.of_account(session, situation.customer.account_id, today), today)
+    return presenters.overview(situation, draft, glance, late, auth.current(), today, current_locale())

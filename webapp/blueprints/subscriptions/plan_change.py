@@ -5,18 +5,18 @@ import uuid
 from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp import auth, clock, htmx
+from webapp import auth, clock, confirming, htmx
 from webapp.auth import requires
 from webapp.blueprints.subscriptions import bp
-from webapp.blueprints.subscriptions.forms import ConfirmForm
 from webapp.blueprints.subscriptions.plan_presenters import comparison, done, preview_page
+from webapp.confirming import ConfirmForm, Given
 from webapp.domain.access import May
 from webapp.domain.contract import Frequency
-from webapp.domain.refusals import Refusal, StalePreview
+from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.i18n import explain
 from webapp.rendering import current_locale, render
-from webapp.services import catalogue, contracts, idempotency, scheduling, subscriptions
+from webapp.services import catalogue, contracts, subscriptions
 from webapp.transactions import commits
 
 # In addresses, frequencies are words people read.
@@ -64,39 +64,32 @@ def preview_plan(subscription_id: uuid.UUID, plan_code: str) -> ResponseReturnVa
 @commits
 def change_plan(subscription_id: uuid.UUID, plan_code: str) -> ResponseReturnValue:
     """Do what was previewed, once; if a figure moved, show the new preview instead."""
-    visit, form, session, now = auth.current(), ConfirmForm(), db.session(), clock.now()
     frequency = asked_frequency(Frequency.MONTHLY)
-    if not form.validate_on_submit() or visit.account_id is None:
-        return _preview(subscription_id, plan_code, frequency, status=422, is_stale=True)
-    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
-    asked = idempotency.request_hash(subscription_id, plan_code, frequency, fingerprint)
-    scheduling.lock(session, subscription_id)
-    try:
-        location = idempotency.replied(session, visit.account_id, key, asked)
-        if location is None:
-            confirmed = subscriptions.change_plan(
-                session,
-                subscription_id,
-                plan_code,
-                frequency,
-                fingerprint,
-                clock.today(),
-                now,
-                visit.actor,
-                link=url_for(".overview", subscription_id=subscription_id, _external=True),
-            )
-            location = url_for(
-                ".plan_changed",
-                subscription_id=subscription_id,
-                facture=confirmed.document.number if confirmed.document else None,
-                changement=confirmed.scheduled_id,
-            )
-            idempotency.remember(session, visit.account_id, key, asked, location, now)
-    except StalePreview:
-        return _preview(subscription_id, plan_code, frequency, status=409, is_stale=True)
-    except Refusal as refusal:
-        return _refused(subscription_id, refusal)
-    return htmx.redirect_to(location)
+
+    def act(given: Given) -> str:
+        confirmed = subscriptions.change_plan(
+            given.session,
+            subscription_id,
+            plan_code,
+            frequency,
+            given.fingerprint,
+            given.today,
+            given.now,
+            given.actor,
+            link=url_for(".overview", subscription_id=subscription_id, _external=True),
+        )
+        return url_for(
+            ".plan_changed",
+            subscription_id=subscription_id,
+            facture=confirmed.document.number if confirmed.document else None,
+            changement=confirmed.scheduled_id,
+        )
+
+    def show(status: int) -> ResponseReturnValue:
+        return _preview(subscription_id, plan_code, frequency, status=status, is_stale=True)
+
+    asked = (plan_code, frequency)
+    return confirming.once(subscription_id, ConfirmForm(), asked, act, show=show, refuse=_refused)
 
 
 @bp.get("/formules/confirmation")
@@ -134,7 +127,7 @@ def _preview(
         "subscriptions/_plan_preview.html",
         status=status,
         page=page,
-        key=uuid.uuid4().hex,
+        key=confirming.new_key(),
         is_stale=is_stale,
         frequency_word=WORDS[frequency],
     )

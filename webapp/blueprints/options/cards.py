@@ -1,31 +1,23 @@
-"""What the pages of options show, worked out from the services' answers: templates only lay it out."""
+"""The options as cards: what each is, how it is switched, and what switching it costs."""
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from webapp.amounts import NamedLine, due_now, named_lines
-from webapp.blueprints.options.forms import Choice, Control, drawn_text, saved_text, write
-from webapp.domain.catalogue import OptionOffer, PlanOffer
-from webapp.domain.contract import Contract, Frequency, HeldOption, OptionKind
+from webapp.blueprints.options.forms import Choice, Control
+from webapp.domain.catalogue import PlanOffer
+from webapp.domain.contract import Contract, HeldOption, OptionKind
 from webapp.domain.money import Money, total
 from webapp.domain.option_change import Move, MoveKind, OptionTerms, Place, Standing, standing
-from webapp.domain.pricing import Draft, period_draft
-from webapp.domain.refusals import QuantityOutOfRange, Refusal
+from webapp.domain.pricing import period_draft
+from webapp.domain.refusals import Refusal
 from webapp.i18n import explain
-from webapp.models.invoices import Invoice
 from webapp.models.subscriptions import Quotation
-from webapp.services.contracts import Customer, PendingChange, Situation
 from webapp.services.options import OptionsPreview, terms_of
-from webapp.services.wording import moves_in_words, option_name, text, units
+from webapp.services.wording import text, units
 
 MOST_BOXES = 12  # establishments with a box each on a card; beyond, the page of establishments is the place
-WITHOUT_LINE = (MoveKind.REMOVED, MoveKind.DECREASED, MoveKind.KEPT)
 DAY = timedelta(days=1)
-
-
-# ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,106 +83,7 @@ class Card:
         return self.quotation.requested_at.date() if self.quotation else None
 
 
-@dataclass(frozen=True, slots=True)
-class OptionsPage:
-    subscription_id: uuid.UUID
-    cards: list[Card]
-    frequency: Frequency
-    may_change: bool
-    why_not: str  # the sentence, when a rule and not the role forbids
-    moves: int
-    refused: list[Card]  # cards with an error: the draft cannot be saved
-    due: Draft
-    due_lines: list[NamedLine]
-    later: list[str]  # what the draft keeps or stops, which has no line of its own
-    arrears: tuple[Draft, ...]
-    next_before: Draft | None
-    next_after: Draft | None
-    saved: str
-    drawn: str
-    is_stale: bool
-
-    @property
-    def held(self) -> list[Card]:
-        return [card for card in self.cards if card.is_held]
-
-    @property
-    def more(self) -> list[Card]:
-        return [card for card in self.cards if not card.is_held]
-
-    @property
-    def is_draft(self) -> bool:
-        return bool(self.moves or self.refused)
-
-    @property
-    def due_now(self) -> Money:
-        """Everything the save issues, VAT included."""
-        return due_now(self.due, self.arrears)
-
-
-def controls(situation: Situation, offers: Sequence[OptionOffer], today: date) -> list[Control]:
-    """Every switch that the page may show, as it stands: the places of the draft."""
-    contract, found = situation.contract, []
-    terms = {offer.code: terms_of(offer) for offer in offers}
-    held = {option.code: option for option in contract.options}
-    active = [each.id for each in contract.establishments_active_on(today)]
-    for code in [*terms, *(code for code in held if code not in terms)]:
-        option = terms.get(code)
-        kind = option.kind if option else held[code].kind
-        places: list[Place] = [(code, None)]
-        if kind is OptionKind.PER_ESTABLISHMENT:
-            places = [(code, each) for each in active] if len(active) <= MOST_BOXES else []
-        for place in places:
-            stands = standing(contract, place, today)
-            if stands.now is None and (option is None or not option.is_sold_under(contract.tariff)):
-                continue
-            quantity = stands.quantity_chosen
-            idle = quantity or stands.quantity_now or (option.min_quantity if option else 1)
-            least, most = (option.min_quantity, option.max_quantity) if option else (1, stands.quantity_now)
-            found.append(Control(place, kind, quantity, idle, least, most))
-    return found
-
-
-def options_page(
-    shown: OptionsPreview,
-    refusals: Mapping[str, Refusal],
-    draft: Mapping[Place, Choice],
-    switches: Sequence[Control],
-    plans: Sequence[PlanOffer],
-    quotations: Mapping[str, Quotation],
-    locale: str,
-    may_change: bool,
-    forbids: Refusal | None,
-    is_stale: bool = False,
-) -> OptionsPage:
-    """`shown` is worked out from the wishes that no rule refuses, `refusals` are the others, by option."""
-    situation, change = shown.situation, shown.change
-    names = {plan.code: text(plan.names, locale) for plan in plans}
-    names |= {code: text(texts, locale) for code, texts in situation.plans.items()}
-    names |= {code: text(words.names, locale) for code, words in situation.options.items()}
-    maker = _Cards(shown, refusals, draft, switches, plans, quotations, names, locale, may_change)
-    cards = maker.cards()
-    return OptionsPage(
-        subscription_id=situation.subscription_id,
-        cards=cards,
-        frequency=change.contract_before.frequency,
-        may_change=may_change,
-        why_not=explain(forbids, locale, names) if forbids else "",
-        moves=len(change.moves),
-        refused=[card for card in cards if card.error],
-        due=change.due_now,
-        due_lines=named_lines(change.due_now, situation, locale),
-        later=moves_in_words([move for move in change.moves if move.kind in WITHOUT_LINE], situation, locale),
-        arrears=shown.arrears if change.moves else (),
-        next_before=change.next_before,
-        next_after=change.next_after,
-        saved=saved_text(switches),
-        drawn=drawn_text(draft),
-        is_stale=is_stale,
-    )
-
-
-class _Cards:
+class Cards:
     """The cards of one page. What they share is read once."""
 
     def __init__(
@@ -432,115 +325,3 @@ class _Cards:
         if kind is OptionKind.PER_UNIT and kinds != {MoveKind.ADDED}:
             return replace(note, kind="more_units")
         return note
-
-
-def field_refusals(draft: Mapping[Place, Choice], switches: Sequence[Control]) -> dict[str, Refusal]:
-    """Quantities that are none: said beside their field, and nothing is worked out for them."""
-    return {
-        control.place[0]: QuantityOutOfRange(control.place[0], control.least, control.most)
-        for control in switches
-        if draft[control.place].quantity is None
-    }
-
-
-# ── Preview ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class MoveRow:
-    kind: MoveKind
-    name: str
-    before: str
-    after: str
-    is_counted: bool
-    last_day: date
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewPage:
-    subscription_id: uuid.UUID
-    moves: list[MoveRow]
-    today: date
-    frequency: Frequency
-    due: Draft
-    due_lines: list[NamedLine]
-    arrears: tuple[Draft, ...]
-    next_before: Draft | None
-    next_after: Draft | None
-    pay_by: date
-    customer: Customer
-    fingerprint: str
-    wishes: list[str]
-    later: list[date]  # days on which something stops
-
-    @property
-    def has_now(self) -> bool:
-        return any(move.kind not in (MoveKind.REMOVED, MoveKind.DECREASED) for move in self.moves)
-
-    @property
-    def due_now(self) -> Money:
-        return due_now(self.due, self.arrears)
-
-
-def preview_page(shown: OptionsPreview, locale: str) -> PreviewPage:
-    change, situation = shown.change, shown.situation
-    rows = []
-    for move in change.moves:
-        words = situation.options[move.code]
-        rows.append(
-            MoveRow(
-                move.kind,
-                option_name(move.code, move.establishment_id, situation, locale),
-                units(words, move.before, locale) if move.before else "",
-                units(words, move.after, locale) if move.after else "",
-                bool(words.unit_names.get(locale)),
-                move.effective_on - DAY,
-            )
-        )
-    return PreviewPage(
-        subscription_id=situation.subscription_id,
-        moves=rows,
-        today=change.today,
-        frequency=change.contract_before.frequency,
-        due=change.due_now,
-        due_lines=named_lines(change.due_now, situation, locale),
-        arrears=shown.arrears,
-        next_before=change.next_before,
-        next_after=change.next_after,
-        pay_by=change.today + timedelta(days=situation.customer.payment_term_days),
-        customer=situation.customer,
-        fingerprint=shown.fingerprint,
-        wishes=[write((move.code, move.establishment_id), move.after) for move in change.moves],
-        later=sorted({move.effective_on for move in change.moves if move.effective_on > change.today}),
-    )
-
-
-# ── Done ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    name: str
-    change: PendingChange
-    units: str
-
-
-@dataclass(frozen=True, slots=True)
-class DonePage:
-    subscription_id: uuid.UUID
-    document: Invoice | None
-    leaving: list[Leaving]
-    customer: Customer
-
-
-def done(situation: Situation, document: Invoice | None, locale: str) -> DonePage:
-    held = {option.id: option for option in situation.contract.options}
-    leaving = []
-    for change in situation.pending:
-        option = held.get(change.facts.get("option_id", 0))
-        if option is not None:
-            name = option_name(option.code, option.establishment_id, situation, locale)
-            quantity = change.facts.get("quantity", 0)
-            left = units(situation.options[option.code], quantity, locale) if quantity else ""
-            leaving.append(Leaving(name, change, left))
-    return DonePage(situation.subscription_id, document, leaving, situation.customer)

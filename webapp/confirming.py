@@ -1,0 +1,87 @@
+"""A confirmation, whatever it confirms: what was shown is done once, or shown again if a figure moved (P1, A4)."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from flask import flash
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from wtforms import HiddenField
+from wtforms.validators import InputRequired, Length, Regexp
+
+from webapp import auth, clock, htmx
+from webapp.domain.access import Actor
+from webapp.domain.refusals import Refusal, StalePreview
+from webapp.extensions import db
+from webapp.forms import PortalForm
+from webapp.services import idempotency, scheduling
+
+
+class ConfirmForm(PortalForm):
+    """A confirmation: the key that makes it happen once, and the fingerprint of what was shown."""
+
+    idempotency_key = HiddenField(validators=[InputRequired(), Regexp(r"^[0-9a-f]{32}$")])
+    preview = HiddenField(validators=[InputRequired(), Length(max=64)])
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the act of a confirmation is given: it does what `fingerprint` stands for, or raises StalePreview."""
+
+    session: Session
+    fingerprint: str
+    today: date
+    now: datetime
+    actor: Actor
+
+
+Act = Callable[[Given], str]  # does it, and says where its answer leads
+Show = Callable[[int], ResponseReturnValue]  # the preview as it is now, under this status
+Refuse = Callable[[uuid.UUID, Refusal], ResponseReturnValue]
+
+
+def new_key() -> str:
+    """The key that a preview carries to its confirmation."""
+    return uuid.uuid4().hex
+
+
+def once(
+    subscription_id: uuid.UUID,
+    form: ConfirmForm,
+    asked: tuple[object, ...],
+    act: Act,
+    *,
+    show: Show,
+    refuse: Refuse,
+    said: str = "",
+) -> ResponseReturnValue:
+    """Do what was previewed, once per key: the second time, the same answer and nothing done.
+
+    `asked` names what is confirmed, key and fingerprint aside: the same key for something else is refused. `said` is
+    told on the page that the answer leads to. 422 from `show` when the form is not whole, 409 when a figure or a date
+    moved; `refuse` gives the sentence of any other refusal. What a refused act had begun is undone before its page is
+    made. For a view under `@commits`.
+    """
+    visit, session = auth.current(), db.session()
+    if not form.validate_on_submit() or visit.account_id is None:
+        return show(422)
+    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
+    request_hash = idempotency.request_hash(subscription_id, *asked, fingerprint)
+    scheduling.lock(session, subscription_id)
+    try:
+        location = idempotency.replied(session, visit.account_id, key, request_hash)
+        if location is None:
+            given = Given(session, fingerprint, clock.today(), clock.now(), visit.actor)
+            location = act(given)
+            idempotency.remember(session, visit.account_id, key, request_hash, location, given.now)
+    except StalePreview:
+        session.rollback()
+        return show(409)
+    except Refusal as refusal:
+        session.rollback()
+        return refuse(subscription_id, refusal)
+    if said:
+        flash(said, "good")
+    return htmx.redirect_to(location)
