@@ -10,15 +10,21 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.adapters.bank_accounts import bank_account
+from webapp.adapters.vault import Purpose, Vault
 from webapp.domain.access import SYSTEM, Actor, Role
+from webapp.domain.money import Money
 from webapp.models.accounts import Account, BillingDetails, Membership, Reseller, User
 from webapp.models.catalogue import PlanPrice
-from webapp.models.invoices import Issuer
+from webapp.models.invoices import Invoice, Issuer, Payment
+from webapp.models.payments import Mandate
 from webapp.models.subscriptions import Subscription
-from webapp.services import billing, catalogue, subscriptions
+from webapp.services import billing, catalogue, dunning, mandates, payments, subscriptions
+from webapp.services.payments import Receipt
 from webapp.services.subscriptions import NewEstablishment, NewOption
 
 CATALOGUE = Path(__file__).resolve().parent.parent / "webapp" / "demo" / "catalogue.yaml"
+LADDERS = CATALOGUE.with_name("dunning.yaml")
 LONG_AGO = date(2020, 1, 1)
 CLAIRE = Actor(kind="user", id="claire", name="Claire Janssens")
 PASSWORD = "un mot de passe assez long"
@@ -80,6 +86,12 @@ def a_reseller(
         session.add(found)
         session.flush()
     return found
+
+
+def ladders(session: Session) -> None:
+    """The reminder ladders of the demo, published; once."""
+    a_reseller(session)
+    dunning.publish(session, dunning.check(session, LADDERS), SYSTEM, noon(LONG_AGO))
 
 
 def an_account(
@@ -192,3 +204,37 @@ def a_subscription(
     if billed_through is not None:
         billing.bill_due(session, subscription.id, billed_through, noon(billed_through))
     return Signed(subscription.id, account.id, account, subscription)
+
+
+def pays(
+    session: Session, invoice: Invoice, cents: int, method: str = "transfer", on: date | None = None
+) -> list[Payment]:
+    """Money received for this invoice first, by default on the day it falls due."""
+    day = on or invoice.due_on
+    receipt = Receipt(
+        invoice.account_id, Money(cents, invoice.currency), method, f"test:{next(_numbers)}", day
+    )
+    return payments.receive(session, receipt, day, noon(day), first=[invoice.id])
+
+
+def a_mandate(
+    session: Session,
+    subscription_id: uuid.UUID,
+    iban: str = "BE71096123456769",
+    signed_on: date = date(2026, 3, 1),
+    vault: Vault | None = None,
+    reference: str = "",
+) -> Mandate:
+    """A mandate in force for the account of this subscription, which pays its invoices by direct debit."""
+    return mandates.adopt(
+        session,
+        subscription_id,
+        mandates.Debtor("Parc Horeca SRL", bank_account(iban)),
+        mandates.Signer("Claire Janssens", "claire@exemple.example", "127.0.0.1", "tests", "fr"),
+        vault or Vault(["a key for the tests, as long as it must be"], Purpose.BANK_ACCOUNTS),
+        14,
+        reference or f"CAPP{next(_numbers):06d}",
+        signed_on,
+        noon(signed_on),
+        CLAIRE,
+    )

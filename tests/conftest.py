@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from tests.support import postgres
+from tests.support import postgres, told_events
 from tests.support.database import Cleaner, create_schema
 from webapp import clock as business_clock
 from webapp import create_app
@@ -63,6 +63,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 # ── The application and its database ─────────────────────────────────────────────────────────────────────────────
 
 
+told_events.watch()
+
+
 @pytest.fixture(scope="session")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("instance")
@@ -88,6 +91,8 @@ def settings(instance: Path, engine_url: str) -> Settings:
         mail_backend="file",
         mail_folder=instance / "mail",
         base_url="http://localhost",
+        payment_provider="demo",
+        staff_two_factor="optional",  # tests/pages/test_team_second_step.py asks for it
     )
 
 

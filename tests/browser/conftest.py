@@ -79,6 +79,8 @@ def start_server(
         "PORTAL_INSTANCE": str(folder),
         "PORTAL_CLOCK": today,
         "PORTAL_BASE_URL": address,
+        "PAYMENT_PROVIDER": "demo",
+        "PORTAL_STAFF_TWO_FACTOR": "optional",
         "MAIL_BACKEND": "file",
         "MAIL_FOLDER": str(folder / "mail"),
     }
@@ -87,7 +89,8 @@ def start_server(
         server.flask("db", "upgrade")
         server.flask("seed", "demo")
     else:
-        shutil.copy(seeded, folder / seeded.name)
+        for name in (seeded.name, "secret_key"):  # the key that has sealed what is in the database
+            shutil.copy(seeded.with_name(name), folder / name)
     gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2", "wsgi:app"]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(gunicorn, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -112,6 +112,25 @@ def test_a_double_click_on_confirm_issues_one_invoice(own_server: Server, new_pa
         assert page.locator("#document h2").inner_text() == number
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_back_after_the_confirmation_offers_nothing_to_send_again(
+    own_server: Server, new_page: NewPage, scripts: bool
+) -> None:
+    page = new_page(width=390, scripts=scripts)
+    sign_in(page, own_server)
+    page.locator("#plan a[href$='/formules']").click()
+    page.locator("article[aria-labelledby=plan-premium] a.btn").click()
+    page.locator("#confirm button").click()
+    expect(page).to_have_url(CONFIRMED)
+    number = page.locator("#document h2").inner_text()
+    page.go_back()
+    expect(page.locator("h1")).to_be_visible()
+    assert not CONFIRMED.search(page.url)
+    expect(page.locator("#confirm")).to_have_count(0)
+    page.go_forward()
+    expect(page.locator("#document h2")).to_have_text(number)
+
+
 def test_a_second_tab_that_is_stale_shows_the_new_figures(own_server: Server, new_page: NewPage) -> None:
     page = new_page()
     sign_in(page, own_server)

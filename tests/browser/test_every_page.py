@@ -1,5 +1,5 @@
-"""Every page an owner can reach by links, in each look: no accessibility violation, nothing beyond the window,
-well-made HTML, French typography."""
+"""Every page an owner can reach by links, and those of the team about money, in each look: no accessibility violation,
+nothing beyond the window, well-made HTML, French typography."""
 
 import pytest
 from playwright.sync_api import Page
@@ -9,6 +9,13 @@ from tests.browser.shots import reachable, sign_in
 from tests.support.page_linter import problems
 
 OWNER, PASSWORD = "claire@brasserieduparc.example", "demo-portail-2026"
+TEAM = "equipe@centralapp.example"
+TEAM_PAGES = [
+    "/equipe/banque",
+    "/equipe/banque/mouvements",
+    "/equipe/banque/prelevements",
+    "/equipe/integrations",
+]
 LOOKS = [(width, scheme) for width in (390, 1280) for scheme in ("light", "dark")]
 
 
@@ -17,7 +24,11 @@ def test_no_page_has_a_violation_in_any_look(server: Server, new_page: NewPage) 
     sign_in(page, server.address, OWNER, PASSWORD, "fr")
     paths = reachable(page.context, server.address)
     assert len(paths) > 12, paths
-    faults = {}
+    assert faults_of(page, server, paths) == {}
+
+
+def faults_of(page: Page, server: Server, paths: list[str]) -> dict[str, object]:
+    faults: dict[str, object] = {}
     for path in paths:
         page.goto(server.address + path)
         for width, scheme in LOOKS:
@@ -29,7 +40,7 @@ def test_no_page_has_a_violation_in_any_look(server: Server, new_page: NewPage) 
             look_like(page, width, "light")
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 faults[f"{path} at {width} px"] = ["sideways scroll"]
-    assert faults == {}
+    return faults
 
 
 def look_like(page: Page, width: int, scheme: str) -> None:
@@ -45,5 +56,28 @@ def test_every_page_is_well_made(server: Server, new_page: NewPage, language: st
     for path in reachable(page.context, server.address):
         found = problems(page.request.get(server.address + path).text())
         if found:
+            faults[path] = found
+    assert faults == {}
+
+
+def test_no_page_of_the_team_about_money_has_a_violation_in_any_look(
+    server: Server, new_page: NewPage
+) -> None:
+    page = new_page()
+    sign_in(page, server.address, TEAM, PASSWORD, "fr")
+    assert faults_of(page, server, TEAM_PAGES) == {}
+
+
+@pytest.mark.parametrize("language", ["fr", "nl", "en"])
+def test_every_page_of_the_team_about_money_is_well_made(
+    server: Server, new_page: NewPage, language: str
+) -> None:
+    page = new_page()
+    sign_in(page, server.address, TEAM, PASSWORD, language)
+    faults = {}
+    for path in TEAM_PAGES:
+        answer = page.request.get(server.address + path)
+        assert answer.status == 200, path
+        if found := problems(answer.text()):
             faults[path] = found
     assert faults == {}

@@ -3,6 +3,8 @@ and go. In three languages, with and without scripts, on a wide screen and on a 
 """
 
 import re
+import sqlite3
+from contextlib import closing
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import NewPage, Server, axe_violations
 
 OWNER, PASSWORD = "claire@brasserieduparc.example", "demo-portail-2026"
+CONSUMER = "martine@tablelejeune.example"
 # The brasserie: since 1 March 2026, 12 months, 2 months' notice; so 1 January 2027 is the last day to give notice.
 IN_TIME = {
     "fr": "28 février 2027 au soir",
@@ -28,8 +31,11 @@ WAYS = [
 ]
 
 
-def sign_in(page: Page, server: Server, language: str = "fr", email: str = OWNER) -> str:
-    """Sign in, choose the language on the preferences page. Returns the address of the brasserie's subscription."""
+def sign_in(
+    page: Page, server: Server, language: str = "fr", email: str = OWNER, account: str = "CA-10234"
+) -> str:
+    """Sign in, choose the language on the preferences page. Returns the address of the account's subscription: the
+    brasserie's, unless another is asked for."""
     page.goto(f"{server.address}/connexion")
     page.locator("#email").fill(email)
     page.locator("#password").fill(PASSWORD)
@@ -40,7 +46,7 @@ def sign_in(page: Page, server: Server, language: str = "fr", email: str = OWNER
         page.locator("main form button[type=submit]").first.click()
     expect(page.locator("html")).to_have_attribute("lang", language)
     page.goto(f"{server.address}/comptes")
-    link = page.locator("#account-CA-10234 a.btn").get_attribute("href")
+    link = page.locator(f"#account-{account} a.btn").get_attribute("href")
     assert link
     return server.address + link.rstrip("/")
 
@@ -95,6 +101,38 @@ def test_the_date_must_be_agreed_to_before_anything_happens(own_server: Server, 
     page.locator("#confirm button.danger").click()
     expect(page.locator("#confirm [name=understood]")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#end-title")).to_have_text(IN_TIME["fr"])
+
+
+# ── A consumer who has just signed ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_consumer_withdraws_and_finds_the_credit_note_as_shown(
+    own_server: Server, new_page: NewPage, tmp_path: Path, scripts: bool
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "portal.sqlite3")) as database, database:
+        database.execute(
+            "UPDATE subscriptions SET starts_on = :on, signed_on = :on, commitment_starts_on = :on"
+            " WHERE account_id = (SELECT id FROM accounts WHERE reference = 'CA-10366')",
+            {"on": "2026-11-09"},
+        )
+    page = new_page(width=390, scripts=scripts)
+    contract = sign_in(page, own_server, email=CONSUMER, account="CA-10366") + "/engagement"
+    page.goto(contract)
+    expect(page.locator("#withdrawal")).to_contain_text("23 novembre 2026")
+    page.locator("#withdrawal a.btn").click()
+    expect(page.locator("#end-title")).to_contain_text("16 novembre 2026")
+    given_back = page.locator("#left .sum dd").inner_text()
+    assert not scripts or axe_violations(page) == []
+    page.locator("#confirm button.danger").click()
+    expect(page.locator("#ended")).to_be_visible()
+    expect(page.locator("#flashes")).to_contain_text("Votre rétractation est enregistrée")
+    page.go_back()
+    expect(page.locator("#confirm")).to_have_count(0)  # nothing is left to confirm, or to send again
+    page.goto(contract.removesuffix("/engagement") + "/factures")
+    notes = page.locator("main tbody tr", has_text="Note de crédit")
+    expect(notes).to_have_count(1)
+    expect(notes).to_contain_text(re.sub(r"^\D+", "", given_back))
 
 
 # ── People ───────────────────────────────────────────────────────────────────────────────────────────────────────

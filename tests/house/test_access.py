@@ -15,7 +15,7 @@ from tests.support.signing_in import sign_in
 from webapp import create_app
 from webapp.auth import WHO_MAY
 from webapp.config import Settings
-from webapp.domain.access import ROLE_MAY, May, Role
+from webapp.domain.access import ROLE_MAY, STAFF_MAY, May, Role, StaffRole, is_for_staff
 from webapp.extensions import db
 from webapp.models.records import AuditEntry
 
@@ -56,8 +56,10 @@ def visitors(app: Flask, session: Session) -> dict[Who, FlaskClient]:
     clients = {Who.ANONYMOUS: app.test_client()}
     stranger = a_user(session, an_account(session, "Ailleurs"))
     clients[Who.STRANGER] = sign_in(app.test_client(), session, stranger)
-    team = a_user(session, staff_role="support")
-    clients[Who.STAFF] = sign_in(app.test_client(), session, team)
+    for place in StaffRole:
+        clients[Who(place.value)] = sign_in(
+            app.test_client(), session, a_user(session, staff_role=place.value)
+        )
     for role in Role:
         member = a_user(session, contract.account, role)
         clients[Who(role.value)] = sign_in(app.test_client(), session, member)
@@ -84,8 +86,8 @@ def test_the_view_asks_for_what_the_table_says(built_app: Flask, door: Door) -> 
     may: May = built_app.view_functions[door.endpoint].requires  # type: ignore[attr-defined]
     if may is May.ANYONE:
         granted = EVERYBODY
-    elif may is May.STAFF:
-        granted = STAFF
+    elif is_for_staff(may):
+        granted = frozenset(Who(place.value) for place in StaffRole if may in STAFF_MAY[place])
     elif may is May.SIGNED_IN:
         granted = ALL_MEMBERS if names_a_subscription(built_app, door) else SIGNED_IN
     else:
@@ -108,7 +110,7 @@ def test_each_visitor_gets_the_answer_of_the_table(
             swapped = knock(visitors[who], door, path, **{"HX-Request": "true"})
             assert (swapped.status_code, swapped.get_data()) == (401, b"")
             assert swapped.headers["HX-Redirect"].startswith("/connexion")
-        elif who in (Who.STRANGER, Who.STAFF) or door.admitted == STAFF:
+        elif who is Who.STRANGER or (who in STAFF) != (door.admitted <= STAFF):
             assert answer.status_code == 404, f"{who}: what belongs to others does not exist"
         else:
             assert answer.status_code == 403, f"{who}: {answer.status}"
@@ -165,6 +167,9 @@ def test_a_view_that_says_nothing_is_closed(settings: Settings, app: Flask) -> N
 
 def test_each_permission_that_not_everybody_has_says_who_has_it() -> None:
     for may in set(May) - {May.ANYONE, May.SIGNED_IN, May.STAFF}:
+        if is_for_staff(may):
+            assert may in WHO_MAY, f"{may}: say in auth.WHO_MAY who may"
+            continue
         roles = {role for role in Role if may in ROLE_MAY[role]}
         if roles == set(Role):
             continue

@@ -73,3 +73,30 @@ def test_a_refused_secret_is_not_shown(tmp_path):
 def test_smtp_needs_its_server(tmp_path):
     with pytest.raises(WrongSetting, match="SMTP_HOST: missing"):
         read(tmp_path, MAIL_BACKEND="smtp")
+
+
+@pytest.mark.parametrize(
+    ("given", "variable"),
+    [
+        (
+            {"PAYMENT_PROVIDER": "demo", "PORTAL_BASE_URL": "https://abonnement.example.org"},
+            "PAYMENT_PROVIDER",
+        ),
+        ({"PAYMENT_PROVIDER": "paypal"}, "PAYMENT_PROVIDER"),
+        ({"PAYMENT_PROVIDER": "mollie"}, "PAYMENT_PROVIDER_KEY"),
+        ({"PAYMENT_PROVIDER": "stripe", "PAYMENT_PROVIDER_KEY": "sk_x"}, "PAYMENT_WEBHOOK_SECRETS"),
+    ],
+)
+def test_a_payment_provider_needs_what_it_needs_and_the_demo_stays_at_home(tmp_path, given, variable):
+    with pytest.raises(WrongSetting, match=f"^{variable}: "):
+        read(tmp_path, **given)
+
+
+def test_a_former_webhook_secret_is_kept_beside_the_present_one(tmp_path):
+    settings = read(
+        tmp_path,
+        PAYMENT_PROVIDER="stripe",
+        PAYMENT_PROVIDER_KEY="sk_x",
+        PAYMENT_WEBHOOK_SECRETS="whsec_new whsec_old",
+    )
+    assert settings.payment_webhook_secrets == ("whsec_new", "whsec_old")

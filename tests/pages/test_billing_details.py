@@ -163,11 +163,38 @@ def test_the_register_has_the_last_word_and_its_answer_is_kept(
     assert (kept.vat_treatment, kept.vat_check, kept.vat_consultation) == ("reverse_charge", "valid", "C-1")
 
 
-def test_a_consumer_has_no_numbers(details: Page, session: Session, contract: Signed) -> None:
+def test_a_consumer_has_no_numbers(app: Flask, session: Session) -> None:
+    free = a_subscription(session, plan="flex", starts_on=date(2026, 10, 1))
+    owner = sign_in(app.test_client(), session, a_user(session, free.account))
+    details = Page.get(owner, f"/abonnements/{free.id}/coordonnees")
     page = details.form("billing-details").fill(kind="consumer").submit()
     assert "Un particulier n’a pas de numéro de TVA" in page.form("billing-details").error("vat_number")
     page.form("billing-details").fill(vat_number="", enterprise_number="").submit()
-    assert session.get_one(Account, contract.account_id).kind == "consumer"
+    assert session.get_one(Account, free.account_id).kind == "consumer"
+
+
+@pytest.mark.parametrize(
+    ("language", "until"),
+    [("fr", "30 septembre 2027"), ("nl", "30 september 2027"), ("en", "30 September 2027")],
+)
+def test_a_business_stays_one_while_its_commitment_runs(
+    app: Flask, session: Session, contract: Signed, language: str, until: str
+) -> None:
+    owner = sign_in(app.test_client(), session, a_user(session, contract.account, language=language))
+    form = Page.get(owner, f"/abonnements/{contract.id}/coordonnees").form("billing-details")
+    page = form.fill(kind="consumer", vat_number="", enterprise_number="", street="Rue Neuve 3").submit()
+    assert page.status == 422
+    assert until in page.text("#kind-error")
+    assert page.one("#billing-details [name=street]").get("value") == "Rue Neuve 3"  # what was typed is kept
+    kept = row(session, contract)
+    assert (session.get_one(Account, contract.account_id).kind, kept.street != "Rue Neuve 3") == (
+        "business",
+        True,
+    )
+    session.rollback()
+    public = Page.get(owner, f"/abonnements/{contract.id}/coordonnees").form("billing-details")
+    public.fill(kind="public").submit()  # neither is a consumer: nothing of the commitment depends on it
+    assert session.get_one(Account, contract.account_id, populate_existing=True).kind == "public"
 
 
 def test_the_peppol_identifier_is_proposed_and_saved_only_when_asked(

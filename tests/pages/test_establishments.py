@@ -435,7 +435,7 @@ def test_the_page_reads_the_same_few_statements_whatever_the_number(
     the_list(client, signed)
     statements.clear()
     client.get(at(signed), headers=HTMX)
-    assert len(statements) <= 8
+    assert len(statements) <= 4
 
 
 # ── Importing ────────────────────────────────────────────────────────────────────────────────────────────────────

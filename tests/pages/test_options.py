@@ -386,10 +386,10 @@ def test_the_page_keeps_to_its_statements(client, session, parc, statements):
     page = options_of(client, parc)
     statements.clear()
     options_of(client, parc)
-    assert len(statements) <= 12, statements
+    assert len(statements) <= 6, statements
     statements.clear()
     page.form("options-form").fill(reviews=True).submit(htmx=True)
-    assert len(statements) <= 13, statements
+    assert len(statements) <= 6, statements
 
 
 # ── Quotations ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -442,6 +442,23 @@ def test_a_quotation_can_be_declined_and_asked_for_again(app, client, session, p
     client_side = session.scalars(select(Quotation.status)).all()
     session.rollback()
     assert client_side == ["declined"]
+
+
+def test_after_the_end_an_offer_is_neither_declined_nor_offered_to_be(app, client, session, parc, clock):
+    as_role(client, session, parc)
+    asked(client, parc)
+    answered(app, session)
+    offer = options_of(client, parc).follow("Voir le devis")
+    Page.get(client, f"/abonnements/{parc.id}/resilier").form("confirm").fill(understood=True).submit()
+    clock.set(date(2027, 3, 1))
+    assert app.test_cli_runner().invoke(args=["bill", "--on", "2027-03-01"]).exit_code == 0
+    as_role(client, session, parc)
+    refused = offer.form("decline").submit()
+    assert refused.status == 422
+    assert "Cet abonnement est terminé depuis le 1er mars 2027" in refused.text("main")
+    assert session.scalars(select(Quotation.status)).all() == ["quoted"]
+    session.rollback()
+    assert not Page.get(client, offer.address).all("form#decline")
 
 
 def test_an_offer_that_has_expired_is_refused(app, client, session, parc, clock):

@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests import builders
 from tests.builders import CLAIRE, Signed, a_reseller, a_subscription, a_user, an_account, noon
 from tests.conftest import Clock
 from tests.support.page import Page
@@ -17,11 +18,11 @@ from webapp.domain.contract import ChangeKind
 from webapp.models.invoices import CreditBalanceEntry, Invoice
 from webapp.models.records import AuditEntry, OutboxMessage
 from webapp.models.subscriptions import Establishment, ScheduledChange, Subscription
-from webapp.services import billing, contracts, payments, scheduling, subscriptions
+from webapp.services import billing, contracts, scheduling, subscriptions
 from webapp.services.subscriptions import NewOption
 
 TODAY = date(2026, 11, 16)
-MOST_STATEMENTS = 8
+MOST_STATEMENTS = 3
 
 
 @pytest.fixture
@@ -45,9 +46,7 @@ def parc(session: Session, clock: Clock) -> Signed:
 
 def pay_all(session: Session, signed: Signed) -> None:
     for invoice in session.scalars(select(Invoice).where(Invoice.account_id == signed.account_id)):
-        payments.record_payment(
-            session, invoice, invoice.total_cents, "transfer", invoice.due_on, noon(TODAY)
-        )
+        builders.pays(session, invoice, invoice.total_cents, "transfer", invoice.due_on)
 
 
 def visit(

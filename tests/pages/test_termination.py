@@ -197,6 +197,7 @@ def test_confirming_twice_gives_notice_once(client, session, parc):
     form = Page.get(client, at(parc, "resilier")).form("confirm").fill(understood=True)
     first, second = form.submit("Confirmer la résiliation"), form.submit("Confirmer la résiliation")
     assert first.address == second.address
+    assert first.text("#flashes") == second.text("#flashes") != ""
     assert pending(session, parc) == ["pending"]
     mails = session.scalar(select(func.count()).where(OutboxMessage.template == "termination_received"))
     assert mails == 1

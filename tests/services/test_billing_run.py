@@ -8,18 +8,25 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import event, example, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tests.builders import CLAIRE, a_reseller, a_subscription, an_account, noon
 from tests.support.killable_run import POINTS
+from webapp.adapters import bulk_rows
+from webapp.domain.einvoice import Problem
+from webapp.domain.plain_billing import has_plain_details
+from webapp.domain.vat import STANDARD
 from webapp.extensions import db
 from webapp.models.accounts import BillingDetails
 from webapp.models.billing_runs import BillingRun, BillingRunFailure
-from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Series
+from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Issuer, Series
 from webapp.models.subscriptions import Subscription, SubscriptionOption
-from webapp.services import billing, billing_run, invariants, subscriptions
+from webapp.services import billing, billing_run, documents, invariants, subscriptions
+from webapp.services.billing_rows import DETAILS, _statements
 from webapp.services.billing_run import InvariantsBroken, Report, UnknownAccount
 from webapp.services.subscriptions import NewOption
 
@@ -193,6 +200,54 @@ def test_who_cannot_be_billed_is_set_aside_with_the_cause_and_the_others_are_bil
     assert (bill().failed, len(billed_periods(session))) == (2, 1)
 
 
+GOOD_SELLER = {
+    "name": "CentralApp", "legal_name": "CentralApp SA", "street": "Rue du Marché aux Herbes 61", "postcode": "1000",
+    "city": "Bruxelles", "country": "BE", "vat_number": "BE0765432146", "enterprise_number": "0765432146",
+    "iban": "BE68539007547034",
+}  # fmt: skip
+TEXTS = st.sampled_from(["Rue du Parc 1", "Ça, c’est Gand", " ", "", None, "\xa0", "a\x07", "x\n", "\x7f"])
+NUMBERS = st.sampled_from(
+    ["0876543270", "0765432146", "0876543271", "1876543270", "2876543270", "BE0876543270", "BE0876543271",
+     "0208:0876543270", "0208:0876543271", "٠876543270", "08765432 0", "NL123456782B01", "", None]
+)  # fmt: skip
+
+
+@settings(max_examples=2000, deadline=None)
+@given(
+    kind=st.sampled_from(["business", "consumer"]),
+    texts=st.tuples(TEXTS, TEXTS, TEXTS, TEXTS),
+    country=st.sampled_from(["BE", "BE", "BE", "NL", "", None]),
+    numbers=st.tuples(NUMBERS, NUMBERS, NUMBERS),
+)
+@example("business", ("Parc SRL", "Rue 1", "1000", "Gand"), "BE", ("BE0876543270", "0876543270", None))
+@example("consumer", ("Anne", "Rue 1", "1000", "Gand"), "BE", (None, None, None))
+def test_plain_details_are_details_in_which_the_rules_find_nothing(kind, texts, country, numbers):
+    vat_number, enterprise_number, peppol_id = numbers
+    details = (kind, *texts, country, vat_number, enterprise_number, peppol_id)
+    is_plain = has_plain_details(*details)
+    event("plain" if is_plain else "left to the rules")
+    buyer = dict(zip(DETAILS, details, strict=True)) | {"reference": "CA-1"}
+    found = documents.account_problems(
+        seller=documents.party(GOOD_SELLER),
+        seller_details=GOOD_SELLER,
+        buyer=buyer,
+        payment={"method": "transfer"},
+        rate=STANDARD,
+    )
+    assert not (is_plain and found)
+
+
+def test_what_is_wrong_with_the_seller_is_told_for_each_customer(session, bill):
+    many(session, 3)
+    session.execute(update(Issuer).values(iban=""))
+    session.commit()
+    report = bill()
+    assert (report.billed, report.failed) == (0, 3)
+    assert {problem for failure in report.failures for problem in failure.facts} == {
+        Problem("seller", "iban", "missing")
+    }
+
+
 def test_one_that_the_database_refuses_does_not_take_its_page_along(session, bill):
     many(session, 3, date(2026, 10, 1))
     assert bill(date(2026, 10, 1)).documents == 3
@@ -227,6 +282,33 @@ def test_nothing_is_issued_on_documents_that_do_not_hold_together(session, bill)
 def test_an_account_that_does_not_exist_is_refused(bill):
     with pytest.raises(UnknownAccount):
         bill(reference="CA-0")
+
+
+# ── As many pages as one likes ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_page_costs_the_same_however_much_is_due(session):
+    """On SQLite the planner once preferred to walk through everything due, for each page."""
+    dialect = session.get_bind().dialect
+    if dialect.name != "sqlite":
+        return  # the planner of PostgreSQL knows how many rows there are
+    for name, statement in _statements(dialect).items():
+        said = session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {statement.compile(dialect=dialect, compile_kwargs={'render_postcompile': True})}",
+            tuple("[]" for _bind in statement.compile(dialect=dialect).positiontup),
+        )
+        steps = [row[3] for row in said]
+        assert not any("ix_subscriptions_due" in step for step in steps), (name, steps)
+        assert all("SEARCH" in step or "anon" in step or "LIST" in step or "B-TREE" in step for step in steps)
+
+
+def test_statements_are_made_once_and_not_for_each_page(session, bill):
+    many(session, 8)
+    bill(page_size=4)
+    made = bulk_rows._compiled.cache_info().misses
+    many(session, 8)
+    assert bill(page_size=2).documents == 8
+    assert bulk_rows._compiled.cache_info().misses == made
 
 
 # ── The clock one day off ────────────────────────────────────────────────────────────────────────────────────────

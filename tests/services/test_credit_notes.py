@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from tests import builders
 from tests.builders import CLAIRE, a_subscription, noon
 from webapp.domain.money import Money, total
 from webapp.domain.option_change import Wish as OptionWish
@@ -22,7 +23,6 @@ from webapp.services import (
     invariants,
     invoicing,
     options,
-    payments,
     subscriptions,
 )
 from webapp.services.credit_notes import Creditable, MoreThanLeft, NothingToCredit, Wish, draft_of
@@ -67,7 +67,7 @@ def test_a_full_credit_lands_on_zero_and_pays_the_invoice(session):
 
 def test_what_is_paid_already_becomes_the_accounts_credit(session):
     signed, invoice = billed(session)
-    payments.record_payment(session, invoice, invoice.total_cents, "transfer", TODAY, noon(TODAY))
+    builders.pays(session, invoice, invoice.total_cents, "transfer", TODAY)
     note = credit(session, invoice, Wish(amount=Money(1000)))
     assert note.total_cents == -1210
     assert invoicing.credit_of(session, signed.account_id, "EUR") == Money(1210)

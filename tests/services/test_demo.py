@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.adapters import passwords
 from webapp.adapters.operator_files import MonthsAgo, read_accounts, read_issuer, read_resellers
+from webapp.adapters.vault import Purpose, Vault
 from webapp.adapters.yaml_file import BrokenFile
 from webapp.models import Base
 from webapp.models.accounts import Account, Membership, User
@@ -18,10 +19,11 @@ from webapp.models.subscriptions import Establishment, ScheduledChange, Subscrip
 from webapp.services import announcements, demo
 
 MONDAY = date(2026, 11, 16)
+VAULT = Vault(["a key for the tests, as long as it must be"], Purpose.BANK_ACCOUNTS)
 
 
 def load(session: Session, today: date) -> demo.Loaded:
-    return demo.load(session, today, datetime.combine(today, time(10), tzinfo=UTC))
+    return demo.load(session, today, datetime.combine(today, time(10), tzinfo=UTC), VAULT)
 
 
 def counted(session: Session) -> dict[str, int | None]:
@@ -46,14 +48,14 @@ def test_loading_twice_changes_nothing(session: Session) -> None:
 
 
 def test_an_account_that_is_missing_is_added_beside_the_others(session: Session, tmp_path: Path) -> None:
-    for name in ("catalogue.yaml", "issuer.yaml", "resellers.yaml"):
+    for name in ("catalogue.yaml", "dunning.yaml", "issuer.yaml", "resellers.yaml"):
         (tmp_path / name).write_text((demo.FOLDER / name).read_text())
     whole = (demo.FOLDER / "accounts.yaml").read_text()
     now = datetime(2026, 11, 16, 10, tzinfo=UTC)
     (tmp_path / "accounts.yaml").write_text(whole[: whole.index("  # In Dutch.")])
-    first = demo.load(session, MONDAY, now, tmp_path)
+    first = demo.load(session, MONDAY, now, VAULT, tmp_path)
     (tmp_path / "accounts.yaml").write_text(whole)
-    second = demo.load(session, MONDAY, now, tmp_path)
+    second = demo.load(session, MONDAY, now, VAULT, tmp_path)
     assert "CA-10234" in first.references
     assert second.references == ("CA-10420", "CA-10433", "CA-10445")
 

@@ -4,7 +4,6 @@ import inspect
 import io
 import re
 from base64 import b64decode
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -16,8 +15,6 @@ from sqlalchemy.orm import Session
 
 from tests.builders import a_subscription, an_account
 from webapp import filters
-from webapp.adapters.access_point import NotSent, Status
-from webapp.adapters.peppol_rules import Finding
 from webapp.adapters.ubl import CAC, CBC
 from webapp.domain import einvoice
 from webapp.domain.einvoice import problems
@@ -55,49 +52,6 @@ def an_invoice(session: Session, **values: object) -> Invoice:
         **{"establishments": 3, **values},  # type: ignore[arg-type]
     )
     return session.scalars(select(Invoice).where(Invoice.account_id == signed.account_id)).one()
-
-
-class Findings:
-    """Rules that find what they are told to."""
-
-    version = "rules 1.2.3"
-
-    def __init__(self, *findings: Finding) -> None:
-        self.findings = findings
-
-    def check(self, document: bytes) -> tuple[Finding, ...]:
-        return self.findings
-
-
-class FakeAccessPoint:
-    def __init__(self, *answers: Exception | str) -> None:
-        self.answers = list(answers)
-        self.taken: dict[str, bytes] = {}
-        self.now_is = Status("sent")
-
-    def knows(self, scheme: str, number: str) -> bool | None:
-        return True
-
-    def send(self, ubl: bytes, key: str) -> str:
-        answer = self.answers.pop(0) if self.answers else f"id-{key}"
-        if isinstance(answer, Exception):
-            raise answer
-        self.taken[key] = ubl
-        return answer
-
-    def status(self, transmission_id: str) -> Status:
-        return self.now_is
-
-
-@pytest.fixture
-def transaction(session):
-    @contextmanager
-    def opened():
-        yield session
-        session.flush()
-        session.expire_all()
-
-    return opened
 
 
 def numbers_of_the_ubl(xml: bytes) -> dict[str, int]:
@@ -225,85 +179,14 @@ REAL = {
 @pytest.mark.parametrize("values", REAL.values(), ids=REAL.keys())
 def test_invoices_of_the_billing_are_valid(session, peppol_rules, values):
     invoice = an_invoice(session, **values)
-    found = documents.validate(session, invoice, peppol_rules, NOW)
-    assert (found.state, found.findings) == ("validated", [])
-    assert found.rules_version == peppol_rules.version
-    note = documents.validate(session, a_credit_note(session, invoice), peppol_rules, NOW)
-    assert (note.state, note.findings) == ("validated", [])
+    for issued in (invoice, a_credit_note(session, invoice)):
+        assert peppol_rules.check(documents.ubl_of(session, issued, NOW)) == ()
 
 
-def test_what_a_rule_refuses_is_held_with_the_rule_and_never_queued(session):
-    invoice = an_invoice(session)
-    fatal = Finding("BR-CO-16", "fatal", "/Invoice[1]", "Amount due for payment")
-    held = documents.validate(session, invoice, Findings(fatal), NOW)
-    assert held.state == "held"
-    assert held.findings == [
-        {"rule": "BR-CO-16", "flag": "fatal", "location": "/Invoice[1]", "text": "Amount due for payment"}
-    ]
-    with pytest.raises(documents.WrongState, match="is held"):
-        documents.queue(session, invoice, NOW)
-
-
-def test_a_warning_does_not_hold_and_no_rules_means_not_checked(session):
-    invoice = an_invoice(session)
-    assert documents.validate(session, invoice, None, NOW).rules_version is None
-    warned = documents.validate(session, invoice, Findings(Finding("W", "warning", "/", "")), NOW)
-    assert (warned.state, warned.rules_version) == ("validated", "rules 1.2.3")
-
-
-def test_a_document_goes_out_once_and_is_followed_to_its_end(session, transaction):
-    invoice = an_invoice(session)
-    documents.queue(session, invoice, NOW)
-    access_point = FakeAccessPoint()
-    assert documents.send(transaction, access_point, lambda: NOW) == documents.Round(moved=1)
-    assert documents.send(transaction, access_point, lambda: NOW) == documents.Round()
-    [(key, sent)] = access_point.taken.items()
-    assert key.startswith(invoice.number) and sent == documents.ubl_of(session, invoice, NOW)
-    assert documents.poll(transaction, access_point, lambda: NOW) == documents.Round(waiting=1)
-    access_point.now_is = Status("delivered")
-    assert documents.poll(transaction, access_point, lambda: NOW) == documents.Round(moved=1)
-    found = documents.stored(session, invoice, NOW)
-    assert (found.state, found.sent_at, found.closed_at) == ("delivered", NOW, NOW)
-    with pytest.raises(documents.WrongState, match="is delivered"):
-        documents.queue(session, invoice, NOW)
-
-
-def test_a_failure_waits_for_its_turn_and_a_final_one_is_shown(session, transaction):
-    invoice = an_invoice(session)
-    documents.queue(session, invoice, NOW)
-    access_point = FakeAccessPoint(NotSent("away"), NotSent("receiver not found", is_final=True))
-    assert documents.send(transaction, access_point, lambda: NOW) == documents.Round(waiting=1)
-    assert documents.stored(session, invoice, NOW).state == "queued"
-    assert documents.send(transaction, access_point, lambda: NOW) == documents.Round(closed=1)
-    failed = documents.stored(session, invoice, NOW)
-    assert (failed.state, failed.last_error, failed.attempts) == ("failed", "receiver not found", 2)
-    assert documents.queue(session, invoice, NOW).attempts == 0
-
-
-def test_eight_tries_are_enough(session, transaction):
-    documents.queue(session, an_invoice(session), NOW)
-    access_point = FakeAccessPoint(*[NotSent("away")] * 8)
-    rounds = [documents.send(transaction, access_point, lambda: NOW) for _ in range(8)]
-    assert [each.waiting for each in rounds] == [1] * 7 + [0]
-    assert rounds[-1].closed == 1
-
-
-def test_a_rejection_keeps_its_reason(session, transaction):
-    invoice = an_invoice(session)
-    documents.queue(session, invoice, NOW)
-    access_point = FakeAccessPoint()
-    documents.send(transaction, access_point, lambda: NOW)
-    access_point.now_is = Status("rejected", "unknown order number")
-    assert documents.poll(transaction, access_point, lambda: NOW) == documents.Round(closed=1)
-    assert documents.stored(session, invoice, NOW).last_error == "unknown order number"
-
-
-def test_a_consumer_is_never_queued_for_peppol(session):
+def test_a_consumer_is_sent_a_mail_and_its_pdf_is_no_copy(session):
     invoice = an_invoice(session, kind="consumer", vat_number=None, enterprise_number=None)
     assert documents.stored(session, invoice, NOW).channel == "mail"
     assert "Copie" not in text_of(documents.pdf_of(session, invoice, NOW))
-    with pytest.raises(documents.WrongState, match="goes by mail"):
-        documents.queue(session, invoice, NOW)
 
 
 def test_a_draft_with_wrong_details_tells_each_field_before_any_number_is_drawn(session):
@@ -356,18 +239,3 @@ def test_the_sentence_of_each_problem_exists():
     told = set(re.findall(r'Problem\((?:subject|"\w+"), (?:field|"(\w+)"), "(\w+)"\)', source))
     assert told and all(field in printed.FIELDS for field, _ in told if field)
     assert {code for _, code in told} == set(printed.PROBLEMS)
-
-
-def test_a_worker_prepares_what_was_issued_and_leaves_out_what_is_held(session):
-    invoice = an_invoice(session)
-    assert documents.without_files(session) == [invoice.id]
-    assert documents.prepare(session, invoice, Findings(), NOW, is_sent=True).state == "queued"
-    assert documents.without_files(session) == []
-    note = a_credit_note(session, invoice)
-    fatal = Findings(Finding("BR-01", "fatal", "/", ""))
-    assert documents.prepare(session, note, fatal, NOW, is_sent=True).state == "held"
-
-
-def test_without_access_point_nothing_is_put_in_line(session):
-    invoice = an_invoice(session)
-    assert documents.prepare(session, invoice, Findings(), NOW, is_sent=False).state == "validated"

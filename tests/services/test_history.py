@@ -24,7 +24,38 @@ NOW = datetime(2026, 11, 16, 9, tzinfo=UTC)
 FRENCH = Reader("fr", {"pro": "Pro", "booking": "Réservation en ligne"})
 # Actions whose name is put together when they are recorded.
 COMPOSED = {
+    "payment_method.{verb}": {f"payment_method.{verb}" for verb in ("added", "blocked", "expired", "closed")},
     "subscription.{kind.value}_applied": {f"subscription.{kind.value}_applied" for kind in ChangeKind},
+    "dunning.{wish.act}": {f"dunning.{act}" for act in ("hold", "dispute", "pass", "resume")},
+    "dunning.{act}": {"dunning.suspend", "dunning.lift"},
+    "job.{what}": {"job.asked", "job.paused", "job.resumed"},
+    "gesture.{gesture.kind}": {
+        f"gesture.{kind}"
+        for kind in (
+            "discount",
+            "free_months",
+            "free_option",
+            "price",
+            "terms",
+            "payment",
+            "refund",
+            "due_date",
+        )
+    },
+    "account.{turn}": {"account.suspended", "account.restored"},
+    "bank_entry.{verb}": {"bank_entry.assigned", "bank_entry.taken_back"},
+    "integration.{done}": {
+        f"integration.{done}"
+        for done in (
+            "endpoint_disabled",
+            "endpoint_enabled",
+            "former_secret_dropped",
+            "replayed",
+            "secret_renewed",
+            "tested",
+        )
+    },
+    "payment.{verb}": {"payment.received", "payment.returned"},
     "quotation.{step}": {f"quotation.{step}" for step in ("requested", "answered", "accepted", "declined")},
 }
 

@@ -13,14 +13,25 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.builders import CLAIRE, Signed, a_subscription, a_user, an_account, noon
+from tests.builders import CLAIRE, Signed, a_mandate, a_subscription, a_user, an_account, noon
 from tests.support.snapshots import agrees
 from webapp.domain.access import Role
 from webapp.models.records import OutboxMessage
-from webapp.services import announcements, billing, memberships, renewals, terminations
+from webapp.services import (
+    announcements,
+    billing,
+    memberships,
+    method_ends,
+    payment_methods,
+    renewals,
+    terminations,
+)
+from webapp.services.payment_methods import Card
 
 TODAY, LATE, END = date(2026, 11, 16), date(2027, 1, 2), date(2027, 3, 1)
 LINK = "http://localhost/abonnements/0/engagement"
+REFERENCE = "CAPP000418"
+VISA = Card("demo", "cus_1", "pm_1", "Visa", "1881", (2026, 12))
 
 
 def give_notice(session: Session, signed: Signed, on: date) -> int:
@@ -77,6 +88,41 @@ def invited(session: Session, signed: Signed) -> None:
     )
 
 
+def method_changed(kind: str) -> Callable[[Session, Signed], None]:
+    def act(session: Session, signed: Signed) -> None:
+        if kind == "transfer":
+            payment_methods.choose_transfer(session, signed.account_id, noon(TODAY), CLAIRE, LINK)
+        elif kind == "card":
+            method = payment_methods.add_card(session, signed.account_id, VISA, noon(TODAY), CLAIRE)
+            payment_methods.make_primary(session, method, noon(TODAY), CLAIRE, LINK)
+        else:
+            method = a_mandate(session, signed.id, reference=REFERENCE).method
+            payment_methods.tell_owners(session, method, noon(TODAY), CLAIRE, LINK)
+
+    return act
+
+
+def mandate_taken_back(session: Session, signed: Signed) -> None:
+    payment_methods.close(
+        session, a_mandate(session, signed.id, reference=REFERENCE).method, noon(TODAY), CLAIRE, LINK
+    )
+
+
+def method_ends_soon(kind: str) -> Callable[[Session, Signed], None]:
+    def act(session: Session, signed: Signed) -> None:
+        if kind == "card":
+            method = payment_methods.add_card(session, signed.account_id, VISA, noon(TODAY), CLAIRE)
+            payment_methods.make_primary(session, method, noon(TODAY), CLAIRE)
+            on = date(2026, 12, 25)
+        else:
+            a_mandate(session, signed.id, reference=REFERENCE, signed_on=date(2026, 3, 1))
+            on = date(2029, 2, 22)
+        [due] = method_ends.due(session, on)
+        method_ends.announce(session, due, on, noon(on), LINK)
+
+    return act
+
+
 MAILS = [
     ("termination-in-time", "termination_received", "business", in_time),
     ("termination-too-late", "termination_received", "business", too_late),
@@ -88,6 +134,12 @@ MAILS = [
     ("announcement-1", "notice_last_day", "consumer", announced(1)),
     ("announcement-0", "notice_last_day", "business", announced(0)),
     ("invitation", "invitation", "business", invited),
+    ("method-mandate", "payment_method_changed", "business", method_changed("direct_debit")),
+    ("method-card", "payment_method_changed", "business", method_changed("card")),
+    ("method-transfer", "payment_method_changed", "business", method_changed("transfer")),
+    ("method-taken-back", "payment_method_closed", "business", mandate_taken_back),
+    ("method-card-ends", "payment_method_ends", "business", method_ends_soon("card")),
+    ("method-mandate-ends", "payment_method_ends", "business", method_ends_soon("mandate")),
 ]
 
 

@@ -226,3 +226,20 @@ def test_the_command_sends_what_waits(app: Flask, session: Session) -> None:
     result = app.test_cli_runner().invoke(args=["send-mail"])
     assert result.exception is None, result.exception
     assert result.output == "1 sent, 0 to be tried again, 0 given up\n"
+
+
+def test_mails_of_one_request_are_grouped_and_answered_where_they_should_be(
+    session: Session, transaction: Callable[[], object]
+) -> None:
+    for _ in range(2):
+        queued(session, thread="demande-418", reply_to="aide@centralapp.example")
+    queued(session)
+    session.commit()
+    letterbox = Letterbox()
+    deliver(transaction, letterbox)
+    first, second, alone = letterbox.received
+    assert first["References"] == second["References"] == "<demande-418@centralapp.example>"
+    assert first["In-Reply-To"] == "<demande-418@centralapp.example>"
+    assert first["Message-ID"] != second["Message-ID"]
+    assert first["Reply-To"] == "aide@centralapp.example"
+    assert alone["References"] is None and alone["Reply-To"] is None

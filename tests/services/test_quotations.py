@@ -93,7 +93,7 @@ def test_one_request_at_a_time_until_it_is_declined(session: Session) -> None:
         ask(session, of)
     with pytest.raises(QuotationClosed):
         quotations.preview_acceptance(session, of.id, first.id, TENTH)  # no price yet
-    quotations.decline(session, of.id, first.id, noon(TENTH), CLAIRE, "lien")
+    quotations.decline(session, of.id, first.id, TENTH, noon(TENTH), CLAIRE, "lien")
     with pytest.raises(QuotationClosed):
         answer(session, first)
     assert ask(session, of).id != first.id
@@ -115,4 +115,4 @@ def test_anothers_quotation_does_not_exist(session: Session) -> None:
     with pytest.raises(QuotationNotFound):
         quotations.preview_acceptance(session, other.id, quotation.id, TENTH)
     with pytest.raises(QuotationNotFound):
-        quotations.decline(session, other.id, quotation.id, noon(TENTH), CLAIRE, "lien")
+        quotations.decline(session, other.id, quotation.id, TENTH, noon(TENTH), CLAIRE, "lien")

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tests import builders
 from tests.builders import CLAIRE, a_reseller, a_subscription, noon
 from webapp.domain.refusals import (
     ChangeAlreadyDone,
@@ -17,7 +18,7 @@ from webapp.domain.refusals import (
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Series
 from webapp.models.records import AuditEntry
 from webapp.models.subscriptions import ScheduledChange, Subscription
-from webapp.services import billing, contracts, invoicing, payments, scheduling, subscriptions
+from webapp.services import billing, contracts, invoicing, scheduling, subscriptions
 from webapp.services.subscriptions import ConfirmedChange, NewOption
 
 TODAY = date(2026, 11, 16)
@@ -151,9 +152,9 @@ def test_coming_back_the_same_day_is_a_credit_note_that_lands_on_zero(session):
 def test_credit_pays_open_invoices_first_then_the_next_one(session):
     signed = a_subscription(session, billed_through=TODAY)
     for invoice in session.scalars(select(Invoice).where(Invoice.account_id == signed.account_id)):
-        payments.record_payment(session, invoice, invoice.total_cents, "transfer", TODAY, noon(TODAY))
+        builders.pays(session, invoice, invoice.total_cents, "transfer", TODAY)
     upgrade = confirm(session, signed.id, "premium").document
-    payments.record_payment(session, upgrade, upgrade.total_cents, "card", TODAY, noon(TODAY))
+    builders.pays(session, upgrade, upgrade.total_cents, "card", TODAY)
     back = confirm(session, signed.id, "pro").document
     assert invoicing.credit_of(session, signed.account_id, "EUR").cents == -back.total_cents == 4235
     [december] = billing.bill_due(session, signed.id, date(2026, 12, 1), noon(date(2026, 12, 1)))

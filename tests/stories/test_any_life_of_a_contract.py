@@ -3,6 +3,7 @@ nothing is given back beyond what was billed. Values only: the same functions as
 
 from dataclasses import replace
 from datetime import date, timedelta
+from fractions import Fraction
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -10,11 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.domain.contracts import Ledger, contract, establishment, option, tariff
 from webapp.domain.contract import ChangeKind, Contract, HeldOption, OptionKind
+from webapp.domain.discounts import Discount
 from webapp.domain.establishment_change import change_of_establishments, removal_undone
 from webapp.domain.option_change import OptionTerms, Wish, change_of_options
+from webapp.domain.periods import boundary
 from webapp.domain.plan_change import change_of_plan
-from webapp.domain.pricing import Draft, Item, recurring_charges
-from webapp.domain.proration import settlement, upcoming
+from webapp.domain.pricing import DISCOUNT, Draft, Item, recurring_charges
+from webapp.domain.proration import BilledLine, mirrored, settlement, upcoming
 from webapp.domain.refusals import Refusal
 from webapp.domain.vat import STANDARD
 from webapp.services.billing import next_step
@@ -159,6 +162,37 @@ class LifeOfAContract(RuleBasedStateMachine):
         self.confirm(due)
         self.contract = after
 
+    @rule(
+        percent=st.sampled_from([10, 33, 50, 100]),
+        what=st.sampled_from([(None, None), ("plan", None), ("option", "emails"), ("establishment", None)]),
+        periods=st.integers(0, 3),
+        is_from_next=st.booleans(),
+    )
+    def is_granted_a_discount(
+        self, percent: int, what: tuple[str | None, str | None], periods: int, is_from_next: bool
+    ) -> None:
+        """From today or from the next period, until the end of a period or without end."""
+        signature = self.contract.signature
+        self.ids += 1
+        since = signature.billed_until if is_from_next else self.today
+        until = boundary(signature.billed_until, periods * signature.frequency.months) if periods else None
+        discount = Discount(self.ids, since, until, share=Fraction(percent, 100), item=what[0], ref=what[1])
+        self.regrant((*self.contract.discounts, discount))
+
+    @precondition(lambda self: self.contract.discounts)
+    @rule(place=st.integers(0, 5))
+    def loses_a_discount(self, place: int) -> None:
+        chosen = self.contract.discounts[place % len(self.contract.discounts)]
+        kept = tuple(each for each in self.contract.discounts if each is not chosen)
+        if chosen.from_on < self.today:
+            kept = (*kept, replace(chosen, until_on=min(self.today, chosen.until_on or self.today)))
+        self.regrant(kept)
+
+    def regrant(self, discounts: tuple[Discount, ...]) -> None:
+        after = replace(self.contract, discounts=tuple(sorted(discounts, key=lambda each: each.id)))
+        self.confirm(settlement(after, self.ledger.billed(self.today), self.today, STANDARD))
+        self.contract = after
+
     @precondition(lambda self: self.contract.changes)
     @rule(place=st.integers(0, 5))
     def undoes_a_scheduled_change(self, place: int) -> None:
@@ -212,7 +246,7 @@ class LifeOfAContract(RuleBasedStateMachine):
     @invariant()
     def nothing_is_given_back_beyond_what_was_billed(self) -> None:
         for line in self.ledger.billed(self.today):
-            assert 0 <= line.left.cents <= line.net.cents
+            assert 0 <= upright(line).left.cents <= upright(line).net.cents
 
     @invariant()
     def nothing_is_left_to_settle_today(self) -> None:
@@ -240,11 +274,16 @@ def covered(ledger: Ledger, day: date) -> Asked:
     """What the issued lines cover on one day, what was given back taken off."""
     found: Asked = {}
     for line in ledger.billed(date.max):
-        units = line.quantity_covered_this_morning(day)
+        units = upright(line).quantity_covered_this_morning(day)
         if units:
             place = (line.key, line.unit.cents)
             found[place] = found.get(place, 0) + units
     return {place: quantity for place, quantity in found.items() if quantity}
+
+
+def upright(line: BilledLine) -> BilledLine:
+    """A discount is a charge below zero: in a mirror it is held to what every charge is held to."""
+    return mirrored(line) if line.key.item == DISCOUNT else line
 
 
 TestAnyLifeOfAContract = LifeOfAContract.TestCase

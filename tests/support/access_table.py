@@ -17,7 +17,11 @@ from enum import StrEnum
 class Who(StrEnum):
     ANONYMOUS = "anonymous"
     STRANGER = "stranger"  # signed in, owner of another account
-    STAFF = "staff"  # of the operator, member of no account
+    # Of the operator's team, members of no account
+    SUPPORT = "support"
+    BILLING = "billing"
+    CATALOGUE = "catalogue"
+    ADMIN = "admin"
     OWNER = "owner"
     ADMINISTRATOR = "administrator"
     VIEWER = "viewer"
@@ -30,7 +34,11 @@ ALL_MEMBERS = frozenset({Who.OWNER, Who.ADMINISTRATOR, Who.VIEWER, Who.ACCOUNTAN
 READERS = ALL_MEMBERS - {Who.ACCOUNTANT}
 OWNER_AND_ADMINISTRATOR = frozenset({Who.OWNER, Who.ADMINISTRATOR})
 OWNER_ONLY = frozenset({Who.OWNER})
-STAFF = frozenset({Who.STAFF})
+STAFF = frozenset({Who.SUPPORT, Who.BILLING, Who.CATALOGUE, Who.ADMIN})
+HELP_TEAM = frozenset({Who.SUPPORT, Who.BILLING, Who.ADMIN})
+BILLING_TEAM = frozenset({Who.BILLING, Who.ADMIN})
+CATALOGUE_TEAM = frozenset({Who.CATALOGUE, Who.ADMIN})
+ADMINS = frozenset({Who.ADMIN})
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class Door:
 UNKNOWN_LINK = frozenset({410})
 NOT_FOUND = frozenset({404})
 NO_ESTABLISHMENT: dict[str, object] = {"establishment_id": uuid.UUID(int=0)}
+NO_METHOD: dict[str, object] = {"method_id": uuid.UUID(int=0)}
+NO_PAGE: dict[str, object] = {"checkout_id": uuid.UUID(int=0)}
 
 DOORS = (
     # Arriving
@@ -92,8 +102,14 @@ DOORS = (
     Door("GET", "billing_details.checked_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     Door("POST", "billing_details.confirm_address", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     Door("GET", "history.index", READERS),
+    Door("GET", "history.sent", OWNER_ONLY),
+    Door("GET", "history.message", OWNER_ONLY, {"message_id": 0}, answers=NOT_FOUND),
     Door("GET", "help.article", ALL_MEMBERS),
     Door("POST", "help.answer", ALL_MEMBERS),
+    # What was asked of the team: one's own requests, the owner's being all of them
+    Door("GET", "help.requests", ALL_MEMBERS),
+    Door("GET", "help.request_page", ALL_MEMBERS, {"request_id": 0}, answers=NOT_FOUND),
+    Door("POST", "help.request_reply", ALL_MEMBERS, {"request_id": 0}, answers=NOT_FOUND),
     Door("GET", "personal_data.index", OWNER_ONLY),
     Door("POST", "personal_data.export", OWNER_ONLY),
     Door("POST", "personal_data.close", OWNER_ONLY),
@@ -147,12 +163,130 @@ DOORS = (
     Door(
         "POST", "options.decline_quotation", OWNER_AND_ADMINISTRATOR, {"quotation_id": 0}, answers=NOT_FOUND
     ),
+    # Paying: every member sees how, the owner and the administrators pay; the owner alone gives a card
+    Door("GET", "checkout.pay", ALL_MEMBERS),
+    Door("POST", "checkout.start", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "checkout.announce", OWNER_AND_ADMINISTRATOR),
+    Door("POST", "checkout.set_up", OWNER_ONLY, answers=frozenset({400})),
+    Door("GET", "checkout.leave", OWNER_AND_ADMINISTRATOR, NO_PAGE, answers=NOT_FOUND),
+    Door("GET", "checkout.outcome", ALL_MEMBERS, NO_PAGE, answers=NOT_FOUND),
+    Door("GET", "checkout.demo_page", SIGNED_IN, {"reference": "inconnue"}, answers=NOT_FOUND),
+    Door("POST", "checkout.demo_answer", SIGNED_IN, {"reference": "inconnue"}, answers=NOT_FOUND),
+    # What providers send is signed: without its signature it is a bad request, whoever asks
+    Door("POST", "checkout.notice", EVERYBODY, {"provider": "demo"}, answers=frozenset({400})),
     # The operator's own team
+    Door("GET", "staff.home", STAFF),
+    # Accounts: found, read on one page, noted, and looked at as their client
+    Door("GET", "staff.accounts", HELP_TEAM),
+    Door("GET", "staff.account", HELP_TEAM, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("GET", "staff.account_history", HELP_TEAM, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("POST", "staff.add_note", HELP_TEAM, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("POST", "staff.view_as", HELP_TEAM, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("POST", "staff.stop_viewing", STAFF),
+    Door("GET", "staff.rehearsal_page", HELP_TEAM, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("GET", "staff.rehearsal_csv", HELP_TEAM, {"reference": "CA-0"}, answers=NOT_FOUND),
     Door("GET", "staff.quotation_list", STAFF),
     Door("GET", "staff.quotation", STAFF, {"quotation_id": 0}, answers=NOT_FOUND),
     Door("POST", "staff.answer_quotation", STAFF, {"quotation_id": 0}, answers=NOT_FOUND | {422}),
-    Door("GET", "staff.credit", STAFF, {"number": "F2026-00000"}, answers=NOT_FOUND),
-    Door("POST", "staff.confirm_credit", STAFF, {"number": "F2026-00000"}, answers=NOT_FOUND),
+    Door("GET", "staff.credit", BILLING_TEAM, {"number": "F2026-00000"}, answers=NOT_FOUND),
+    Door("POST", "staff.confirm_credit", BILLING_TEAM, {"number": "F2026-00000"}, answers=NOT_FOUND),
+    # Late accounts: who helps accounts reads, who corrects money decides
+    Door("GET", "staff.arrears", HELP_TEAM),
+    Door("GET", "staff.dunning", HELP_TEAM, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("GET", "staff.dunning_act", BILLING_TEAM, {"reference": "CA-0", "act": "pause"}, answers=NOT_FOUND),
+    Door(
+        "POST",
+        "staff.confirm_dunning_act",
+        BILLING_TEAM,
+        {"reference": "CA-0", "act": "pause"},
+        answers=NOT_FOUND,
+    ),
+    # The dashboard: the team reads its totals, who helps accounts reads which accounts they are
+    Door("GET", "staff.dashboard", STAFF),
+    Door("GET", "staff.dashboard_csv", STAFF, {"name": "revenu"}),
+    Door("GET", "staff.dashboard_movements", HELP_TEAM),
+    Door("GET", "staff.dashboard_accounts_csv", HELP_TEAM, {"name": "mouvements"}),
+    # The billing room: the help team follows, the billing team starts, pauses and mends
+    Door("GET", "staff.billing_room", HELP_TEAM),
+    Door("POST", "staff.billing_preview", BILLING_TEAM),
+    Door("POST", "staff.billing_work", BILLING_TEAM),
+    Door("GET", "staff.billing_job", HELP_TEAM, {"job_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.billing_start", BILLING_TEAM, {"job_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.billing_pause", BILLING_TEAM, {"job_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.billing_resume", BILLING_TEAM, {"job_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.billing_retry", BILLING_TEAM, {"job_id": 0}, answers=NOT_FOUND),
+    Door("GET", "staff.billing_run", HELP_TEAM, {"run_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.billing_run_again", BILLING_TEAM, {"run_id": 0}, answers=NOT_FOUND),
+    Door("GET", "staff.numbering", HELP_TEAM),
+    # Documents on Peppol: who helps accounts reads, who corrects money acts
+    Door("GET", "staff.gestures", HELP_TEAM, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("GET", "staff.gesture", BILLING_TEAM, {"reference": "CA-0", "kind": "remise"}, answers=NOT_FOUND),
+    Door(
+        "POST", "staff.make_gesture", BILLING_TEAM, {"reference": "CA-0", "kind": "remise"}, answers=NOT_FOUND
+    ),
+    Door(
+        "GET", "staff.gesture_undo", BILLING_TEAM, {"reference": "CA-0", "gesture_id": 0}, answers=NOT_FOUND
+    ),
+    Door(
+        "POST", "staff.undo_gesture", BILLING_TEAM, {"reference": "CA-0", "gesture_id": 0}, answers=NOT_FOUND
+    ),
+    Door("GET", "staff.invoices", HELP_TEAM),
+    Door("GET", "staff.documents", HELP_TEAM),
+    Door("GET", "staff.document", HELP_TEAM, {"number": "F2026-00000"}, answers=NOT_FOUND),
+    Door(
+        "GET", "staff.document_file", HELP_TEAM, {"number": "F2026-00000", "kind": "xml"}, answers=NOT_FOUND
+    ),
+    Door("POST", "staff.check_document", BILLING_TEAM, {"number": "F2026-00000"}, answers=NOT_FOUND),
+    Door("POST", "staff.send_document", BILLING_TEAM, {"number": "F2026-00000"}, answers=NOT_FOUND),
+    # The other systems: whoever moves money sees to it that they are told; what does not exist is not found
+    # The bank: the help team reads, the billing team decides
+    Door("GET", "staff.bank_files", HELP_TEAM),
+    Door("POST", "staff.bank_upload", BILLING_TEAM),
+    Door("GET", "staff.bank_file", HELP_TEAM, {"file_id": 0}, answers=NOT_FOUND),
+    Door("GET", "staff.bank_entries", HELP_TEAM),
+    Door("GET", "staff.bank_entry", HELP_TEAM, {"entry_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.bank_assign", BILLING_TEAM, {"entry_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.bank_return", BILLING_TEAM, {"entry_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.bank_ignore", BILLING_TEAM, {"entry_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.bank_take_up", BILLING_TEAM, {"entry_id": 0}, answers=NOT_FOUND),
+    Door("GET", "staff.batches", HELP_TEAM),
+    Door("POST", "staff.batch_make", BILLING_TEAM),
+    Door("GET", "staff.batch", HELP_TEAM, {"name": "DD20260101-1"}, answers=NOT_FOUND),
+    Door("POST", "staff.batch_file", BILLING_TEAM, {"name": "DD20260101-1"}, answers=NOT_FOUND),
+    # The requests of clients; the replies kept ready are the administrators'
+    Door("GET", "staff.requests", HELP_TEAM),
+    Door("GET", "staff.request_page", HELP_TEAM, {"request_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.request_answer", HELP_TEAM, {"request_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.request_note", HELP_TEAM, {"request_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.request_assign", HELP_TEAM, {"request_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.request_state", HELP_TEAM, {"request_id": 0}, answers=NOT_FOUND),
+    Door("GET", "staff.request_replies", ADMINS),
+    Door("POST", "staff.request_reply_add", ADMINS),
+    Door("GET", "staff.request_reply", ADMINS, {"reply_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.request_reply_save", ADMINS, {"reply_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.request_reply_remove", ADMINS, {"reply_id": 0}, answers=NOT_FOUND),
+    Door("GET", "staff.integrations", BILLING_TEAM),
+    Door("POST", "staff.open_integration", BILLING_TEAM),
+    Door("GET", "staff.integration", BILLING_TEAM, {"consumer_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_make_key", BILLING_TEAM, {"consumer_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_revoke_key", BILLING_TEAM, {"key_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_close", BILLING_TEAM, {"consumer_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_add_endpoint", BILLING_TEAM, {"consumer_id": 0}, answers=NOT_FOUND),
+    Door("GET", "staff.integration_endpoint", BILLING_TEAM, {"endpoint_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_test", BILLING_TEAM, {"endpoint_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_renew_secret", BILLING_TEAM, {"endpoint_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_drop_secret", BILLING_TEAM, {"endpoint_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_disable", BILLING_TEAM, {"endpoint_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_enable", BILLING_TEAM, {"endpoint_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_replay_all", BILLING_TEAM, {"endpoint_id": 0}, answers=NOT_FOUND),
+    Door("POST", "staff.integration_replay", BILLING_TEAM, {"delivery_id": 0}, answers=NOT_FOUND),
+    # The interface for programs: the address is everybody's, the answer is for a key
+    Door("GET", "api.openapi", EVERYBODY),
+    Door("GET", "api.account", EVERYBODY, {"reference": "CA-0"}, answers=frozenset({401})),
+    Door("GET", "api.services", EVERYBODY, {"reference": "CA-0"}, answers=frozenset({401})),
+    Door("GET", "api.invoices", EVERYBODY, {"reference": "CA-0"}, answers=frozenset({401})),
+    Door("GET", "api.invoice", EVERYBODY, {"number": "F2026-00000"}, answers=frozenset({401})),
+    Door("GET", "api.event_feed", EVERYBODY, answers=frozenset({401})),
     # Establishments: everybody who reads the subscription sees them; one that does not exist is not found
     Door("GET", "establishments.index", READERS),
     Door("POST", "establishments.preview_services", OWNER_AND_ADMINISTRATOR),
@@ -171,6 +305,18 @@ DOORS = (
     Door("GET", "establishments.file_template", OWNER_AND_ADMINISTRATOR),
     Door("POST", "establishments.preview_import", OWNER_AND_ADMINISTRATOR),
     Door("POST", "establishments.confirm_import", OWNER_AND_ADMINISTRATOR, answers=frozenset({400})),
+    # How invoices are paid: everybody reads it, the owner alone changes it and takes the signed IBAN away
+    Door("GET", "payment.edit", ALL_MEMBERS),
+    Door("GET", "payment.account_form", OWNER_ONLY),
+    Door("POST", "payment.preview_mandate", OWNER_ONLY),
+    Door("POST", "payment.sign_mandate", OWNER_ONLY),
+    Door("GET", "payment.mandate_file", OWNER_ONLY, {"document_id": 0}, answers=NOT_FOUND),
+    Door("GET", "payment.choose_transfer", OWNER_ONLY),
+    Door("POST", "payment.confirm_transfer", OWNER_ONLY),
+    Door("GET", "payment.choose", OWNER_ONLY, NO_METHOD),
+    Door("POST", "payment.confirm_choice", OWNER_ONLY, NO_METHOD),
+    Door("GET", "payment.remove", OWNER_ONLY, NO_METHOD),
+    Door("POST", "payment.confirm_removal", OWNER_ONLY, NO_METHOD),
     # The contract: everybody who reads the subscription sees its dates, the owner alone ends it
     Door("GET", "contract.show", READERS),
     Door("GET", "contract.calendar_file", READERS),
