@@ -10,7 +10,7 @@ JOBS ?= 2
 POSTGRES ?= postgresql://postgres@127.0.0.1:5432/test
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres lint types format translate migration lock shots readme-shots bench bench-billing kills browser audit
+.PHONY: help run test test-sqlite test-postgres lint types format translate migration lock shots readme-shots bench bench-billing bench-search bench-reminders kills browser audit
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,9 +24,12 @@ run: $(VENV)/stamp ## Start the portal on http://127.0.0.1:8000 with the demo ac
 	$(FLASK) db upgrade
 	$(FLASK) seed demo
 	$(FLASK) bill
+	$(FLASK) send-documents
 	@$(FLASK) demo-logins
 	@echo "Portal on http://$(ADDRESS) (Ctrl+C stops it)"
-	$(BIN)/gunicorn --bind $(ADDRESS) --workers $(WORKERS) wsgi:app
+	@echo "In this demo the team signs in without a second step; elsewhere it needs one (PORTAL_STAFF_TWO_FACTOR)"
+	PAYMENT_PROVIDER=$${PAYMENT_PROVIDER:-demo} PORTAL_STAFF_TWO_FACTOR=$${PORTAL_STAFF_TWO_FACTOR:-optional} \
+	  $(BIN)/gunicorn --bind $(ADDRESS) --workers $(WORKERS) wsgi:app
 
 test: $(VENV)/stamp test-sqlite test-postgres ## Run every test on SQLite, then those of the database on PostgreSQL
 
@@ -85,6 +88,12 @@ bench: $(VENV)/stamp ## Measure the pages and the documents, each against its fl
 	$(BIN)/python -m bench.overview $(ARGS)
 	$(BIN)/python -m bench.pages
 	$(BIN)/python -m bench.documents
+
+bench-reminders: $(VENV)/stamp ## Measure a night of reminders against the plain read of the same rows
+	$(BIN)/python -m bench.reminders $(ARGS)
+
+bench-search: $(VENV)/stamp ## Measure the team's search and desk among 200 000 accounts, on PostgreSQL
+	$(BIN)/python -m bench.staff_search --server $(POSTGRES) $(ARGS)
 
 bench-billing: $(VENV)/stamp ## Measure the billing run against a raw insert of the same rows
 	$(BIN)/python -m bench.billing_run $(ARGS)

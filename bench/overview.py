@@ -1,7 +1,8 @@
 """The overview page against a bare Flask page: a plan, 8 options, 20 establishments, 12 invoices.
 
 Five rounds, each measuring both in turn with 1 and 16 clients on the same kind of server. What counts is the ratio
-of the two within a round; milliseconds alone say more about the machine. `make bench`, or `python -m bench.overview`.
+of the two within a round, and the CPU that the servers use for one request, steadier on a busy machine; milliseconds
+alone say more about the machine. `make bench`, or `python -m bench.overview`.
 """
 
 import argparse
@@ -73,7 +74,8 @@ def arrange(instance: Path) -> tuple[str, str]:
         if answer.status_code != 200:
             raise SystemExit(f"the page answers {answer.status_code}")
     print(f"{len(answer.data) / 1024:.0f} KiB of HTML, {len(statements)} SQL statements")
-    return path, f"session={token}"
+    kept = client.get_cookie("portal", domain="localhost")  # given with the first page, as to a browser
+    return path, f"session={token}; portal={kept.value if kept else ''}"
 
 
 def main() -> None:
@@ -96,12 +98,13 @@ def main() -> None:
                 rounds.append(measured)
     table = [row(rounds, clients) for clients in CLIENTS]
     print(
-        f"{'clients':>7} {'hello p50':>10} {'page p50':>10} {'ratio (min–max)':>20} {'page p99':>10} {'page/s':>8} errors"
+        f"{'clients':>7} {'hello p50':>10} {'page p50':>10} {'ratio (min–max)':>20} {'CPU ratio':>20} {'page p99':>10} {'page/s':>8} errors"
     )
     for each in table:
         ratio = f"{each['ratio']:.1f}× ({each['ratio_min']:.1f}–{each['ratio_max']:.1f})"
+        cpu = f"{each['cpu_ratio']:.1f}× ({each['cpu_ratio_min']:.1f}–{each['cpu_ratio_max']:.1f})"
         print(
-            f"{each['clients']:>7} {each['hello_p50_ms']:>7.2f} ms {each['page_p50_ms']:>7.2f} ms {ratio:>20} "
+            f"{each['clients']:>7} {each['hello_p50_ms']:>7.2f} ms {each['page_p50_ms']:>7.2f} ms {ratio:>20} {cpu:>20} "
             f"{each['page_p99_ms']:>7.1f} ms {each['page_per_second']:>8.0f} {each['errors']}"
         )
     if arguments.json:
@@ -110,6 +113,7 @@ def main() -> None:
 
 def row(rounds: list[dict[str, Load]], clients: int) -> dict[str, float]:
     ratios = [each[f"page {clients}"].p50 / each[f"hello {clients}"].p50 for each in rounds]
+    cpu_ratios = [each[f"page {clients}"].cpu / each[f"hello {clients}"].cpu for each in rounds]
     return {
         "clients": clients,
         "hello_p50_ms": median(each[f"hello {clients}"].p50 for each in rounds),
@@ -119,6 +123,9 @@ def row(rounds: list[dict[str, Load]], clients: int) -> dict[str, float]:
         "ratio": median(ratios),
         "ratio_min": min(ratios),
         "ratio_max": max(ratios),
+        "cpu_ratio": median(cpu_ratios),
+        "cpu_ratio_min": min(cpu_ratios),
+        "cpu_ratio_max": max(cpu_ratios),
         "errors": sum(each[name].errors for each in rounds for name in each),
     }
 

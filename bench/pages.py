@@ -126,13 +126,14 @@ def main() -> None:
                         "500": measure(f"{portal}{many}/etablissements", 1, arguments.seconds, other_cookie),
                     }
                 )
-    print(f"{'':>8} {'p50':>10} {'p99':>10} {'ratio (min–max)':>20} errors")
+    print(f"{'':>8} {'p50':>10} {'p99':>10} {'ratio (min–max)':>20} {'CPU ratio':>10} errors")
     for name in ("hello", "switch", "500"):
         ratios = [each[name].p50 / each["hello"].p50 for each in rounds]
         ratio = f"{median(ratios):.1f}× ({min(ratios):.1f}–{max(ratios):.1f})"
+        cpu = median(each[name].cpu / each["hello"].cpu for each in rounds)
         p50, p99 = (median(getattr(each[name], which) for each in rounds) for which in ("p50", "p99"))
         print(
-            f"{name:>8} {p50:>7.2f} ms {p99:>7.1f} ms {ratio:>20} {sum(each[name].errors for each in rounds)}"
+            f"{name:>8} {p50:>7.2f} ms {p99:>7.1f} ms {ratio:>20} {cpu:>9.1f}× {sum(each[name].errors for each in rounds)}"
         )
 
 

@@ -12,19 +12,21 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.error import URLError
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from urllib.request import urlopen
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One measure. Times in milliseconds."""
+    """One measure. Times in milliseconds; `cpu` is what the server's processes used for one request."""
 
     p50: float
     p99: float
     per_second: float
     errors: int
+    cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class Form:
 
     fields: Mapping[str, str]
     headers: Mapping[str, str]
+
+
+_serving_at: dict[str, int] = {}  # the process to watch, by host and port
 
 
 def free_port() -> int:
@@ -51,6 +56,7 @@ def serving(app: str, environment: Mapping[str, str] | None = None, workers: int
     )
     try:
         _wait_for(f"http://127.0.0.1:{port}/")
+        _serving_at[f"127.0.0.1:{port}"] = server.pid
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
@@ -69,6 +75,17 @@ def _wait_for(address: str) -> None:
     raise SystemExit(f"{address} does not answer")
 
 
+def _cpu_seconds(address: str) -> float:
+    """What the workers of the server at `address` have used so far, as Linux counts it."""
+    parent = _serving_at[urlsplit(address).netloc]
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    ticks = 0
+    for child in children:
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])  # utime and stime: see proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def measure(address: str, clients: int, seconds: int, cookie: str = "", form: Form | None = None) -> Load:
     """wrk on one address, a GET or the POST of `form`. Answers other than 2xx count as errors."""
     if shutil.which("wrk") is None:
@@ -85,12 +102,15 @@ def measure(address: str, clients: int, seconds: int, cookie: str = "", form: Fo
             )
             script.flush()
             command += ["-s", script.name]
+        used = _cpu_seconds(address)
         said = subprocess.run([*command, address], capture_output=True, text=True, check=True).stdout
+        used = _cpu_seconds(address) - used
     return Load(
         p50=_milliseconds(said, r"\n +50%\s+(\S+)"),
         p99=_milliseconds(said, r"\n +99%\s+(\S+)"),
         per_second=float(_found(said, r"Requests/sec:\s+(\S+)")),
         errors=int(_found(said, r"Non-2xx or 3xx responses: (\d+)", "0")),
+        cpu=used * 1000 / max(1, int(_found(said, r"(\d+) requests in"))),
     )
 
 
