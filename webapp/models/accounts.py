@@ -11,7 +11,17 @@ from webapp.models.base import Base, Code, NumberKey, UuidKey
 
 
 class Reseller(Base):
+    """A partner who sells to its own clients: a tenant above accounts. What it is paid for is in the catalogue (R1)."""
+
     __tablename__ = "resellers"
+    __table_args__ = (
+        CheckConstraint("billed_party in ('client', 'reseller')", name="known_billed_party"),
+        CheckConstraint("prices_shown in ('none', 'reseller_retail', 'public')", name="known_prices_shown"),
+        CheckConstraint("invoices_shown in ('none', 'reseller', 'platform')", name="known_invoices_shown"),
+        CheckConstraint(
+            "role_cap in ('owner', 'administrator', 'viewer', 'accountant')", name="known_role_cap"
+        ),
+    )
 
     id: Mapped[UuidKey]
     slug: Mapped[Code] = mapped_column(unique=True)
@@ -21,6 +31,20 @@ class Reseller(Base):
     contact_phone: Mapped[str] = mapped_column(default="")
     # Self-service policy (P8, R1): the actions a client may do alone, such as change_plan; the rest says "contact your partner"
     allowed_actions: Mapped[list[Any]] = mapped_column(JSON)
+    languages: Mapped[list[Any]] = mapped_column(
+        JSON, default=lambda: ["fr", "nl", "en"], server_default='["fr", "nl", "en"]'
+    )  # those its clients may read, its own first
+    # Who receives the platform's invoices: each client, or the reseller on one document a month (R1)
+    billed_party: Mapped[Code] = mapped_column(default="client", server_default="client")
+    # What its clients see of amounts, and of documents: see domain/reselling.py
+    prices_shown: Mapped[Code] = mapped_column(default="reseller_retail", server_default="reseller_retail")
+    invoices_shown: Mapped[Code] = mapped_column(default="platform", server_default="platform")
+    role_cap: Mapped[Code] = mapped_column(
+        default="administrator", server_default="administrator"
+    )  # in the embed
+    # The exact origins that may frame the portal: https://espace.horecaplus.example
+    allowed_origins: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
+    theme_hash: Mapped[str | None] = mapped_column(String(64))  # of the theme in force, in `reseller_themes`
     created_at: Mapped[datetime]
 
 

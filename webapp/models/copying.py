@@ -60,6 +60,8 @@ LEFT_BEHIND = {
     "debit_batches": "the bank knows nothing of a copy",
     "provider_events": "the provider knows nothing of a copy",
     "checkout_sessions": "the provider knows nothing of a copy",
+    "reseller_keys": "nobody signs for a copy",
+    "reseller_themes": "colours decide nothing",
     "publishing_marks": "nobody is told of a copy",
     "events": "nobody is told of a copy; it begins with none",
     "api_consumers": "nobody is told of a copy",
