@@ -27,8 +27,21 @@ def alembic_config(app: Flask) -> Config:
     return config
 
 
+FILLED = " UNION ALL ".join(
+    f"SELECT '{table.name}' WHERE EXISTS (SELECT 1 FROM \"{table.name}\")"
+    for table in Base.metadata.sorted_tables
+)
+USED_SEQUENCES = """
+    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+    FROM pg_sequences WHERE last_value IS NOT NULL
+"""
+
+
 class Cleaner:
-    """Takes the database back to its empty schema: a file copied on SQLite, tables emptied on PostgreSQL."""
+    """Takes the database back to its empty schema: a file copied on SQLite, tables emptied on PostgreSQL.
+
+    On PostgreSQL the triggers and foreign keys sleep meanwhile, which only a superuser may ask for.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -52,6 +65,9 @@ class Cleaner:
                 Path(f"{self.file}{leftover}").unlink(missing_ok=True)
             shutil.copyfile(self.template, self.file)
             return
-        tables = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
         with self.engine.begin() as connection:
-            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+            # Emptying what was filled costs a hundredth of a TRUNCATE of every table, which makes new files for each.
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            for name in connection.scalars(text(FILLED)).all():
+                connection.execute(text(f'DELETE FROM "{name}"'))
+            connection.execute(text(USED_SEQUENCES))
