@@ -30,7 +30,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+CONTRAST = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -207,11 +208,11 @@ def page(new_page: NewPage) -> Page:
     return new_page()
 
 
-def axe_violations(page: Page) -> list[str]:
-    """What axe finds against WCAG 2.2 AA and good practice, one line per rule and place."""
+def axe_violations(page: Page, only: dict[str, object] | None = None) -> list[str]:
+    """What axe finds against WCAG 2.2 AA and good practice, one line per rule and place; or `only` some rules."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text())
-    found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG)
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", only or WCAG)
     return [
         f"{rule['id']}: {rule['help']} at {' '.join(map(str, node['target']))}"
         for rule in found["violations"]
