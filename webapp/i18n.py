@@ -330,6 +330,21 @@ EXPLANATIONS: dict[str, str] = {
         "C’est plus que ce qui reste à rembourser : choisissez un montant plus petit."
     ),
     "SameBankAccount": _("Le mandat %(reference)s est déjà signé pour ce compte et ce titulaire."),
+    "BadOrigin": _(
+        "« %(origin)s » n’est pas l’origine exacte d’un site. Écrivez le protocole et le domaine, sans rien après : "
+        "https://espace.exemple.be."
+    ),
+    "TooManyOrigins": _("Un partenaire peut autoriser %(most)s sites au plus."),
+    "TooManyKeys": _("%(most)s clés sont déjà actives. Révoquez-en une avant d’en ajouter une autre."),
+    "KeyNameTaken": _("Le nom %(kid)s a déjà servi pour une clé de ce partenaire. Choisissez-en un autre."),
+    "BadKey": _("Ce n’est pas une clé publique %(algorithm)s au format PEM."),
+    "BrandTooPale": _(
+        "La couleur %(brand)s est trop pâle pour rester lisible. La plus proche qui le reste est %(suggestion)s."
+    ),
+    "BadLogo": _(
+        "Le logo doit être une image PNG ou JPEG de %(most_kilobytes)s ko au plus, "
+        "dont aucun côté ne dépasse %(most_pixels)s pixels."
+    ),
 }
 
 Explanation = Callable[[Any, str, Mapping[str, str]], str]

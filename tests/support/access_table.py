@@ -326,4 +326,7 @@ DOORS = (
     Door("GET", "contract.acknowledgement", READERS, {"change_id": 0}, answers=frozenset({404})),
     Door("GET", "contract.withdraw", OWNER_ONLY),
     Door("POST", "contract.confirm_withdrawal", OWNER_ONLY),
+    # The looks of resellers are public, like any style sheet
+    Door("GET", "themes.sheet", EVERYBODY, {"hashed": "inconnu"}, answers=NOT_FOUND),
+    Door("GET", "themes.logo", EVERYBODY, {"hashed": "inconnu"}, answers=NOT_FOUND),
 )

@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     SECOND_FACTORS = "secrets of second factors"
     BANK_ACCOUNTS = "bank accounts"
     WEBHOOKS = "secrets of webhooks"
+    RESELLER_KEYS = "secrets of resellers"
 
 
 class Unreadable(Exception):

@@ -17,4 +17,5 @@ DOORS: tuple[str, ...] = (
     "checkout",
     "staff",
     "api",
+    "themes",
 )

@@ -390,3 +390,54 @@ class MoreThanCanBeRefunded(Refusal):
 @dataclass(eq=False)
 class NothingToView(Refusal):
     """The account has no subscription: its client has no page to be looked at (S1)."""
+
+
+@dataclass(eq=False)
+class BadOrigin(Refusal):
+    """Not the exact https origin of a site, such as https://espace.horecaplus.example (R1)."""
+
+    origin: str
+
+
+@dataclass(eq=False)
+class TooManyOrigins(Refusal):
+    """More sites than a reseller may frame the portal in."""
+
+    most: int
+
+
+@dataclass(eq=False)
+class TooManyKeys(Refusal):
+    """Both keys are active: one is revoked before another is added (R4)."""
+
+    most: int
+
+
+@dataclass(eq=False)
+class KeyNameTaken(Refusal):
+    """The reseller has, or had, a key of this name: a name means one key for ever."""
+
+    kid: str
+
+
+@dataclass(eq=False)
+class BadKey(Refusal):
+    """Not a public key of this algorithm, as PEM."""
+
+    algorithm: str
+
+
+@dataclass(eq=False)
+class BrandTooPale(Refusal):
+    """Text in this colour, or white text on it, cannot be read; `suggestion` is the nearest that can (R1)."""
+
+    brand: str
+    suggestion: str
+
+
+@dataclass(eq=False)
+class BadLogo(Refusal):
+    """Not a PNG or a JPEG, or too heavy, or too large."""
+
+    most_kilobytes: int
+    most_pixels: int

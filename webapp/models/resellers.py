@@ -33,7 +33,7 @@ class ResellerKey(Base):
     kid: Mapped[Code]
     algorithm: Mapped[Code]
     public_key: Mapped[str | None] = mapped_column(Text)  # PEM
-    sealed_secret: Mapped[str | None] = mapped_column(Text)  # base64url of the bytes, sealed
+    sealed_secret: Mapped[str | None] = mapped_column(Text)  # sealed; 32 random bytes as base64url text
     created_by: Mapped[str]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
@@ -54,6 +54,6 @@ class ResellerTheme(Base):
     tokens: Mapped[dict[str, Any]] = mapped_column(JSON)  # as asked for: brand, radius, font
     css: Mapped[str] = mapped_column(Text)
     logo: Mapped[bytes | None] = mapped_column(LargeBinary)
-    logo_type: Mapped[Code | None]  # image/png, image/jpeg or image/webp
+    logo_type: Mapped[Code | None]  # image/png or image/jpeg
     created_by: Mapped[str]
     created_at: Mapped[datetime]

@@ -13,6 +13,7 @@ from webapp.adapters.vault import Purpose, Unreadable, Vault
 from webapp.models.accounts import SecondFactor
 from webapp.models.events import WebhookEndpoint
 from webapp.models.payments import BankEntry, Collection, DebitBatch, Mandate, MandateDocument
+from webapp.models.resellers import ResellerKey
 
 COLUMNS: dict[InstrumentedAttribute[Any], Purpose] = {
     SecondFactor.secret: Purpose.SECOND_FACTORS,
@@ -22,6 +23,7 @@ COLUMNS: dict[InstrumentedAttribute[Any], Purpose] = {
     DebitBatch.content: Purpose.BANK_ACCOUNTS,
     WebhookEndpoint.secret_sealed: Purpose.WEBHOOKS,
     WebhookEndpoint.former_secret_sealed: Purpose.WEBHOOKS,
+    ResellerKey.sealed_secret: Purpose.RESELLER_KEYS,
 }
 # JSON values that hold a sealed secret under this name.
 INSIDE: dict[InstrumentedAttribute[Any], tuple[str, Purpose]] = {
