@@ -36,7 +36,9 @@ SECRET_KEY = "a key for the tests, as long as it must be"
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if "empty_database" in getattr(item, "fixturenames", ()):
+        if "empty_database" in getattr(item, "fixturenames", ()) and not item.get_closest_marker(
+            "any_database"
+        ):
             item.add_marker(pytest.mark.database)
     if not PEPPOL_RULES:
         checked = [item for item in items if "peppol_rules" in getattr(item, "fixturenames", ())]

@@ -19,6 +19,7 @@ from webapp.domain.access import ROLE_MAY, STAFF_MAY, May, Role, StaffRole, is_f
 from webapp.extensions import db
 from webapp.models.records import AuditEntry
 
+pytestmark = pytest.mark.any_database
 TABLE = pytest.mark.parametrize("door", DOORS, ids=str)
 UNSAFE = pytest.mark.parametrize("door", [door for door in DOORS if door.method == "POST"], ids=str)
 

@@ -8,6 +8,7 @@ from werkzeug.exceptions import default_exceptions
 from tests.support.page_linter import problems
 from webapp import errors
 
+pytestmark = pytest.mark.any_database
 CODES = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
 
 

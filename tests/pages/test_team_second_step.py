@@ -17,6 +17,7 @@ from webapp import clock as business_clock
 from webapp.adapters.vault import Vault
 from webapp.models.accounts import SecondFactor
 
+pytestmark = pytest.mark.any_database
 SET_UP = "/compte/double-verification"
 OF_THE_TEAM = [door for door in DOORS if door.admitted <= STAFF]
 

@@ -20,6 +20,7 @@ from webapp.models.payments import MandateDocument
 from webapp.models.records import AuditEntry
 from webapp.services import viewing
 
+pytestmark = pytest.mark.any_database
 TODAY = date(2026, 11, 16)
 THE_TEAM_AND_ITS_OWN = {"staff", "account", "api"}
 OF_CLIENTS = [door for door in DOORS if door.endpoint.partition(".")[0] not in THE_TEAM_AND_ITS_OWN]
