@@ -11,7 +11,7 @@ from webapp.domain.discounts import Discount
 from webapp.domain.money import Money
 from webapp.models.invoices import Invoice
 from webapp.services import billing, contracts, credit_notes, documents, invariants, subscriptions
-from webapp.services.contracts import discount_facts
+from webapp.services.contract_facts import discount_facts
 from webapp.services.credit_notes import Wish
 
 START = date(2026, 11, 1)

@@ -13,7 +13,7 @@ from webapp.models.base import Base, Code, NumberKey
 class Gesture(Base):
     """One gesture. Rows are kept for ever; one that was undone says when, by whom and why.
 
-    `facts` are those of its sentence and of its undoing, by kind: a discount as `contracts.discount_facts` writes it,
+    `facts` are those of its sentence and of its undoing, by kind: a discount as `contract_facts.discount_facts` writes it,
     terms before and after, the source of a payment, the due date before. `documents` are the numbers that it issued,
     those of its undoing included.
     """

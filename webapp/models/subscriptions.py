@@ -47,7 +47,7 @@ class Subscription(Base):
     # What was signed when the day of the last change of plan began: another change that day rewrites it (M5).
     day_start_on: Mapped[date | None]
     day_start: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    # What the operator takes off its prices (S2), as `contracts.discount_facts` writes it; None when nothing ever was.
+    # What the operator takes off its prices (S2), as `contract_facts.discount_facts` writes it; None when nothing ever was.
     discounts: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     changed_at: Mapped[datetime]  # of anything it holds, its options and addresses too
     version: Mapped[int] = mapped_column(default=1)  # a page computed on an older one is stale (A4)

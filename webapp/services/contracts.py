@@ -9,10 +9,8 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Text, and_, bindparam, cast, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.contract import (
@@ -27,19 +25,15 @@ from webapp.domain.contract import (
     Signature,
     Tier,
 )
-from webapp.domain.discounts import Discount
 from webapp.domain.money import Money
 from webapp.domain.periods import Period
 from webapp.domain.pricing import Item
 from webapp.domain.proration import BilledLine, Correction
-from webapp.domain.terms import Commitment, Notice, NoticeUnit, Renewal, Terms
+from webapp.domain.terms import Commitment
 from webapp.domain.vat import VatRate, rate_for
-from webapp.models.accounts import Account, BillingDetails, Reseller
-from webapp.models.catalogue import Option, OptionVersion, Plan, PlanPrice, PlanVersion
-from webapp.models.invoices import Invoice, InvoiceLine
-from webapp.models.reading import AnyRow, read, rows_as_json
-from webapp.models.subscriptions import Establishment, Subscription, SubscriptionOption
-from webapp.models.subscriptions import ScheduledChange as ScheduledChangeRow
+from webapp.models.reading import AnyRow, read
+from webapp.services.contract_facts import discount_of, signature_of, terms_of
+from webapp.services.contract_statements import BILLED, CORE, TARIFFS
 
 Texts = Mapping[str, Any]
 RUN_REASONS = ("period", "anniversary")
@@ -146,155 +140,13 @@ class Situation:
         return self.contract.tariff.price.currency
 
 
-# Statements are made once, on tables: every page begins with them.
-_SUBSCRIPTION, _OPTION, _PLACE = (
-    Subscription.__table__.c,
-    SubscriptionOption.__table__.c,
-    Establishment.__table__.c,
-)
-_PRICE, _VERSION, _PLAN = PlanPrice.__table__.c, PlanVersion.__table__.c, Plan.__table__.c
-_ACCOUNT, _DETAILS, _RESELLER = Account.__table__.c, BillingDetails.__table__.c, Reseller.__table__.c
-_SOLD, _SOLD_VERSION = Option.__table__.c, OptionVersion.__table__.c
-_CHANGE, _LINE, _INVOICE = ScheduledChangeRow.__table__.c, InvoiceLine.__table__.c, Invoice.__table__.c
-_THIS = bindparam("subscription_id", type_=_SUBSCRIPTION.id.type)
-
-# What the subscription holds comes in the same statement, as JSON: a thousand options are read in one go, and what
-# their versions say is read once for each version.
-_HELD_OPTIONS = (
-    select(
-        rows_as_json(
-            _OPTION.id,
-            _OPTION.option_version_id,
-            _OPTION.establishment_id,
-            _OPTION.quantity,
-            _OPTION.starts_on,
-            _OPTION.ends_on,
-            _OPTION.chosen_on,
-            _OPTION.replaces_id,
-            _OPTION.monthly_cents,
-            _OPTION.annual_cents,
-            _OPTION.once_cents,
-        )
-    )
-    .where(_OPTION.subscription_id == _SUBSCRIPTION.id)
-    .correlate(Subscription.__table__)
-    .scalar_subquery()
-)
-_HELD_VERSIONS = (
-    select(
-        rows_as_json(
-            _SOLD_VERSION.id,
-            _SOLD.position,
-            _SOLD.code,
-            _SOLD.kind,
-            _SOLD.icon,
-            cast(_SOLD_VERSION.names, Text),
-            cast(_SOLD_VERSION.unit_names, Text),
-            cast(_SOLD_VERSION.offered_by, Text),
-            cast(_SOLD_VERSION.included_by, Text),
-        )
-    )
-    .join_from(OptionVersion.__table__, Option.__table__, _SOLD.id == _SOLD_VERSION.option_id)
-    .where(
-        _SOLD_VERSION.id.in_(
-            select(_OPTION.option_version_id)
-            .where(_OPTION.subscription_id == _SUBSCRIPTION.id)
-            .correlate(Subscription.__table__)
-        )
-    )
-    .correlate(Subscription.__table__)
-    .scalar_subquery()
-)
-_HELD_PLACES = (
-    select(
-        rows_as_json(
-            _PLACE.id,
-            _PLACE.position,
-            _PLACE.name,
-            _PLACE.street,
-            _PLACE.postcode,
-            _PLACE.city,
-            _PLACE.active_from,
-            _PLACE.charged_from,
-            _PLACE.active_until,
-            _PLACE.charged_until,
-        )
-    )
-    .where(_PLACE.subscription_id == _SUBSCRIPTION.id)
-    .correlate(Subscription.__table__)
-    .scalar_subquery()
-)
-# One row for each pending change, or one without: what is scheduled comes in the same statement.
-_CORE = (
-    select(
-        *_SUBSCRIPTION,
-        _PRICE.amount_cents.label("price_amount_cents"),
-        _PRICE.establishment_tiers.label("price_establishment_tiers"),
-        _PRICE.commitment_months.label("price_commitment_months"),
-        _PRICE.notice_count.label("price_notice_count"),
-        _PRICE.notice_unit.label("price_notice_unit"),
-        _PRICE.renewal.label("price_renewal"),
-        _VERSION.names,
-        _VERSION.descriptions,
-        _VERSION.highlights,
-        _VERSION.features,
-        _VERSION.included_establishments,
-        _PLAN.code.label("plan_code"),
-        _PLAN.rank,
-        _ACCOUNT.name.label("account_name"),
-        _ACCOUNT.reference,
-        _ACCOUNT.kind,
-        _ACCOUNT.language,
-        _ACCOUNT.reseller_id,
-        *(column for column in _DETAILS if column.name != "account_id"),
-        _RESELLER.name.label("reseller_name"),
-        _RESELLER.contact_email,
-        _RESELLER.contact_phone,
-        _RESELLER.allowed_actions,
-        _CHANGE.id.label("change_id"),
-        _CHANGE.kind.label("change_kind"),
-        _CHANGE.effective_on.label("change_effective_on"),
-        _CHANGE.facts.label("change_facts"),
-        _CHANGE.requested_by.label("change_requested_by"),
-        _CHANGE.requested_at.label("change_requested_at"),
-        _HELD_OPTIONS.label("held_options"),
-        _HELD_VERSIONS.label("held_versions"),
-        _HELD_PLACES.label("held_places"),
-    )
-    .join_from(Subscription.__table__, PlanPrice.__table__, _PRICE.id == _SUBSCRIPTION.plan_price_id)
-    .join(PlanVersion.__table__, _VERSION.id == _PRICE.plan_version_id)
-    .join(Plan.__table__, _PLAN.id == _VERSION.plan_id)
-    .join(Account.__table__, _ACCOUNT.id == _SUBSCRIPTION.account_id)
-    .join(BillingDetails.__table__, _DETAILS.account_id == _ACCOUNT.id)
-    .outerjoin(Reseller.__table__, _RESELLER.id == _ACCOUNT.reseller_id)
-    .outerjoin(
-        ScheduledChangeRow.__table__,
-        and_(_CHANGE.subscription_id == _SUBSCRIPTION.id, _CHANGE.status == "pending"),
-    )
-    .where(_SUBSCRIPTION.id == _THIS)
-    .order_by(_CHANGE.effective_on, _CHANGE.id)
-)
-_TARIFFS = (
-    select(*_PRICE, _VERSION.included_establishments, _VERSION.names, _PLAN.code, _PLAN.rank)
-    .join_from(PlanPrice.__table__, PlanVersion.__table__, _VERSION.id == _PRICE.plan_version_id)
-    .join(Plan.__table__, _PLAN.id == _VERSION.plan_id)
-    .where(_PRICE.id.in_(bindparam("price_ids", expanding=True)))
-)
-_BILLED = (
-    select(*_LINE, _INVOICE.issued_on, _INVOICE.reason, _INVOICE.currency)
-    .join_from(InvoiceLine.__table__, Invoice.__table__, _INVOICE.id == _LINE.invoice_id)
-    .where(_LINE.subscription_id == _THIS, _LINE.period_end > bindparam("since", type_=_LINE.period_end.type))
-    .order_by(_LINE.id)
-)
-
-
 def load(session: Session, subscription_id: uuid.UUID) -> Situation:
     """The subscription as it is recorded: `contract.on(today)` is how it stands today.
 
     The caller has checked that the reader may see it. Raises SubscriptionNotFound.
     """
     this = {"subscription_id": subscription_id}
-    found = read(session, _CORE, this)
+    found = read(session, CORE, this)
     if not found:
         raise SubscriptionNotFound(subscription_id)
     core = found[0]
@@ -324,7 +176,7 @@ def _situation(
     if core.day_start is not None and core.day_start_on is not None:
         day_start = (
             core.day_start_on,
-            _signature_from_json(core.day_start, others[core.day_start["plan_price_id"]][0]),
+            signature_of(core.day_start, others[core.day_start["plan_price_id"]][0]),
         )
     return Situation(
         subscription_id=core.id,
@@ -337,7 +189,7 @@ def _situation(
             changes=tuple(_scheduled(change, others) for change in pending),
             ended_on=core.ended_on,
             day_start=day_start,
-            discounts=tuple(_discount(facts, currency) for facts in core.discounts or ()),
+            discounts=tuple(discount_of(facts, currency) for facts in core.discounts or ()),
         ),
         customer=_customer(core),
         partner=_partner(core),
@@ -355,7 +207,7 @@ def tariffs(session: Session, price_ids: Iterable[int]) -> dict[int, tuple[PlanT
     if not wanted:
         return {}
     found = {}
-    for row in read(session, _TARIFFS, {"price_ids": list(wanted)}):
+    for row in read(session, TARIFFS, {"price_ids": list(wanted)}):
         tariff = _tariff(
             row.id, row.code, row.rank, row.frequency, row.currency, row.amount_cents, row.included_establishments,
             row.establishment_tiers, row.commitment_months, row.notice_count, row.notice_unit, row.renewal,
@@ -369,7 +221,7 @@ def billed_lines(session: Session, subscription_id: uuid.UUID, today: date, sinc
 
     A document of a change, issued today, is of today: a further change rewrites it (M5).
     """
-    rows = read(session, _BILLED, {"subscription_id": subscription_id, "since": since})
+    rows = read(session, BILLED, {"subscription_id": subscription_id, "since": since})
     corrections: dict[int, list[Correction]] = {}
     for row in rows:
         if row.root_id is not None:
@@ -435,71 +287,14 @@ def _tariff(
         price=Money(amount_cents, currency),
         included_establishments=included,
         tiers=tuple(Tier(each["from_unit"], Money(each["amount_cents"], currency)) for each in tiers),
-        terms=_terms(commitment_months, notice_count, notice_unit, renewal),
+        terms=terms_of(commitment_months, notice_count, notice_unit, renewal),
     )
-
-
-def _terms(commitment_months: int, notice_count: int, notice_unit: str, renewal: str) -> Terms:
-    return Terms(commitment_months, Notice(notice_count, NoticeUnit(notice_unit)), Renewal(renewal))
 
 
 def _signature(tariff: PlanTariff, row: AnyRow) -> Signature:
-    terms = _terms(row.commitment_months, row.notice_count, row.notice_unit, row.renewal)
+    terms = terms_of(row.commitment_months, row.notice_count, row.notice_unit, row.renewal)
     commitment = Commitment(row.commitment_starts_on, terms)
     return Signature(tariff, row.anchor_on, row.billed_until, commitment, row.settled_on)
-
-
-def _signature_from_json(facts: Mapping[str, Any], tariff: PlanTariff) -> Signature:
-    terms = _terms(facts["commitment_months"], facts["notice_count"], facts["notice_unit"], facts["renewal"])
-    return Signature(
-        tariff,
-        date.fromisoformat(facts["anchor_on"]),
-        date.fromisoformat(facts["billed_until"]),
-        Commitment(date.fromisoformat(facts["commitment_starts_on"]), terms),
-        date.fromisoformat(facts["settled_on"]),
-    )
-
-
-def _discount(facts: Mapping[str, Any], currency: str) -> Discount:
-    until_on, monthly = facts["until_on"], facts["monthly_cents"]
-    return Discount(
-        id=facts["id"],
-        from_on=date.fromisoformat(facts["from_on"]),
-        until_on=date.fromisoformat(until_on) if until_on else None,
-        share=Fraction(facts["share"]) if facts["share"] else None,
-        monthly=Money(monthly, currency) if monthly is not None else None,
-        item=facts["item"],
-        ref=facts["ref"],
-    )
-
-
-def discount_facts(discount: Discount) -> dict[str, Any]:
-    """A discount as `subscriptions.discounts` holds it: dates as ISO text, the share as an exact fraction."""
-    return {
-        "id": discount.id,
-        "from_on": discount.from_on.isoformat(),
-        "until_on": discount.until_on.isoformat() if discount.until_on else None,
-        "share": str(discount.share) if discount.share is not None else None,
-        "monthly_cents": discount.monthly.cents if discount.monthly is not None else None,
-        "item": discount.item,
-        "ref": discount.ref,
-    }
-
-
-def signature_facts(signature: Signature) -> dict[str, Any]:
-    """A signature as the columns of `subscriptions` hold it, dates as dates."""
-    terms = signature.commitment.terms
-    return {
-        "plan_price_id": signature.tariff.price_id,
-        "anchor_on": signature.anchor_on,
-        "billed_until": signature.billed_until,
-        "settled_on": signature.settled_on,
-        "commitment_starts_on": signature.commitment.starts_on,
-        "commitment_months": terms.commitment_months,
-        "notice_count": terms.notice.count,
-        "notice_unit": terms.notice.unit.value,
-        "renewal": terms.renewal.value,
-    }
 
 
 def _held_options(

@@ -24,7 +24,8 @@ from webapp.domain.refusals import CannotUndo, GestureTooShort, NothingTakenOff,
 from webapp.models.gestures import Gesture
 from webapp.models.subscriptions import Subscription
 from webapp.services import contracts, previews
-from webapp.services.contracts import Situation, discount_facts
+from webapp.services.contract_facts import discount_facts
+from webapp.services.contracts import Situation
 from webapp.services.gesture_effects import Effect, Row
 from webapp.services.subscriptions import ensure_running
 

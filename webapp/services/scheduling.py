@@ -17,7 +17,8 @@ from webapp.domain.refusals import ChangeAlreadyDone, UndoCosts
 from webapp.models.catalogue import PlanPrice
 from webapp.models.subscriptions import ScheduledChange, Subscription, SubscriptionOption
 from webapp.services import audit, contracts, events
-from webapp.services.contracts import Situation, SubscriptionNotFound, signature_facts
+from webapp.services.contract_facts import signature_facts
+from webapp.services.contracts import Situation, SubscriptionNotFound
 
 
 def lock(session: Session, subscription_id: uuid.UUID) -> Subscription:

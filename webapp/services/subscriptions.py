@@ -30,7 +30,8 @@ from webapp.services import (
     previews,
     scheduling,
 )
-from webapp.services.contracts import Situation, signature_facts
+from webapp.services.contract_facts import signature_facts
+from webapp.services.contracts import Situation
 from webapp.services.wording import text
 
 CHANGE_PLAN = "change_plan"  # the action, as a reseller's policy names it
