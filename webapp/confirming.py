@@ -56,26 +56,30 @@ def once(
     show: Show,
     refuse: Refuse,
     said: str = "",
+    account_id: uuid.UUID | None = None,
 ) -> ResponseReturnValue:
     """Do what was previewed, once per key: the second time, the same answer and nothing done.
 
     `asked` names what is confirmed, key and fingerprint aside: the same key for something else is refused. `said` is
-    told on the page that the answer leads to. 422 from `show` when the form is not whole, 409 when a figure or a date
+    told on the page that the answer leads to. `account_id` is given by the team's doors, whose addresses name no account of
+    their visitor: the actor is then of the team. 422 from `show` when the form is not whole, 409 when a figure or a date
     moved; `refuse` gives the sentence of any other refusal. What a refused act had begun is undone before its page is
     made. For a view under `@commits`.
     """
     visit, session = auth.current(), db.session()
-    if not form.validate_on_submit() or visit.account_id is None:
+    actor = visit.actor if account_id is None else visit.staff_actor
+    account_id = account_id or visit.account_id
+    if not form.validate_on_submit() or account_id is None:
         return show(422)
     key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
     request_hash = idempotency.request_hash(subscription_id, *asked, fingerprint)
     scheduling.lock(session, subscription_id)
     try:
-        location = idempotency.replied(session, visit.account_id, key, request_hash)
+        location = idempotency.replied(session, account_id, key, request_hash)
         if location is None:
-            given = Given(session, fingerprint, clock.today(), clock.now(), visit.actor)
+            given = Given(session, fingerprint, clock.today(), clock.now(), actor)
             location = act(given)
-            idempotency.remember(session, visit.account_id, key, request_hash, location, given.now)
+            idempotency.remember(session, account_id, key, request_hash, location, given.now)
     except StalePreview:
         session.rollback()
         return show(409)

@@ -6,19 +6,19 @@ from flask import abort, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from webapp import auth, clock
+from webapp import clock, confirming
 from webapp.auth import requires
 from webapp.blueprints.staff import bp
 from webapp.blueprints.staff.forms import ConfirmCreditForm, CreditForm, as_money
+from webapp.confirming import Given
 from webapp.domain.access import May
-from webapp.domain.refusals import Refusal, StalePreview
+from webapp.domain.refusals import Refusal
 from webapp.extensions import db
 from webapp.filters import money
-from webapp.htmx import redirect_to
 from webapp.i18n import _, explain
 from webapp.models.invoices import Invoice
 from webapp.rendering import current_locale, render, say
-from webapp.services import credit_notes, idempotency, scheduling
+from webapp.services import credit_notes
 from webapp.services.credit_notes import CreditPreview, InvoiceNotFound, MoreThanLeft, NothingToCredit, Wish
 from webapp.transactions import commits
 
@@ -35,33 +35,36 @@ def credit(number: str) -> ResponseReturnValue:
 @commits
 def confirm_credit(number: str) -> ResponseReturnValue:
     """Issue what was shown, once; if something moved, show the new amounts instead."""
-    session, visit, now = db.session(), auth.current(), clock.now()
     invoice = _invoice(number)
     form, chosen = ConfirmCreditForm(), CreditForm(request.form, meta={"csrf": False})
     if not form.validate_on_submit() or not chosen.validate() or invoice.subscription_id is None:
         return _page(invoice, form, 422)
-    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
-    reason = str(form.reason.data).strip()
-    asked = idempotency.request_hash("credit", number, fingerprint, reason)
-    scheduling.lock(session, invoice.subscription_id)
-    try:
-        location = idempotency.replied(session, invoice.account_id, key, asked)
-        if location is None:
-            wish = _wish(chosen, invoice)
-            note = credit_notes.issue(
-                session, number, wish, fingerprint, reason, clock.today(), now, visit.staff_actor
-            )
-            location = url_for(".credit", number=number)
-            idempotency.remember(session, invoice.account_id, key, asked, location, now)
-            flash(say("La note de crédit %(number)s est émise.", number=note.number), "good")
-    except StalePreview:
-        return _page(invoice, form, 409, is_stale=True)
-    except (NothingToCredit, MoreThanLeft):
-        return _page(invoice, form, 422)
-    except Refusal as refusal:
+    wish, reason = _wish(chosen, invoice), str(form.reason.data).strip()
+
+    def act(given: Given) -> str:
+        note = credit_notes.issue(
+            given.session, number, wish, given.fingerprint, reason, given.today, given.now, given.actor
+        )
+        flash(say("La note de crédit %(number)s est émise.", number=note.number), "good")
+        return url_for(".credit", number=number)
+
+    def refused(_subscription_id: uuid.UUID, refusal: Refusal) -> ResponseReturnValue:
         form.form_errors.append(explain(refusal, current_locale()))
         return _page(invoice, form, 409)
-    return redirect_to(location)
+
+    try:
+        return confirming.once(
+            invoice.subscription_id,
+            form,
+            ("credit", number, reason),
+            act,
+            show=lambda status: _page(invoice, form, status, is_stale=status == 409),
+            refuse=refused,
+            account_id=invoice.account_id,
+        )
+    except (NothingToCredit, MoreThanLeft):  # its page says which, beside what was chosen
+        db.session().rollback()
+        return _page(invoice, form, 422)
 
 
 def _invoice(number: str) -> Invoice:
@@ -106,7 +109,7 @@ def _page(
         form=form,
         shown=shown,
         confirmation=confirmation or ConfirmCreditForm(formdata=None),
-        key=uuid.uuid4().hex,
+        key=confirming.new_key(),
         is_stale=is_stale,
     )
     return page, status

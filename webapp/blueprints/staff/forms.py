@@ -4,10 +4,11 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from wtforms import DateField, DecimalField, HiddenField, RadioField, SelectMultipleField, TextAreaField
+from wtforms import DateField, DecimalField, RadioField, SelectMultipleField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
+from webapp.confirming import ConfirmForm
 from webapp.domain.money import Money
 from webapp.forms import PortalForm
 from webapp.i18n import _
@@ -78,11 +79,9 @@ class CreditForm(PortalForm):
         return is_valid
 
 
-class ConfirmCreditForm(PortalForm):
-    """A confirmation: the key that makes it happen once, the fingerprint of what was shown, and why."""
+class ConfirmCreditForm(ConfirmForm):
+    """The confirmation, and why the credit note is issued."""
 
-    idempotency_key = HiddenField(validators=[InputRequired(), Regexp(r"^[0-9a-f]{32}$")])
-    preview = HiddenField(validators=[InputRequired(), Length(max=64)])
     reason = TextAreaField(
         _("Motif"),
         [DataRequired(_("Écrivez le motif : il est gardé avec la note de crédit.")), Length(max=500)],

@@ -1,5 +1,6 @@
 """What each gesture asks for, read from the address: a preview is a page that can be reloaded, so it has no token."""
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,7 +11,6 @@ from typing import Any
 from wtforms import (
     BooleanField,
     DateField,
-    HiddenField,
     IntegerField,
     RadioField,
     SelectField,
@@ -18,18 +18,19 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
+from wtforms.form import FormMeta
 from wtforms.validators import (
     DataRequired,
     InputRequired,
     Length,
     NumberRange,
     Optional,
-    Regexp,
     ValidationError,
 )
 
 from webapp import clock
 from webapp.blueprints.staff.forms import AmountField, PercentField, as_money
+from webapp.confirming import ConfirmForm
 from webapp.domain.terms import Notice, NoticeUnit, Renewal, Terms
 from webapp.forms import PortalForm
 from webapp.i18n import _
@@ -60,7 +61,11 @@ class Offered:
     terms: Terms | None = None
 
 
-class GestureForm(PortalForm):
+class AbstractFormMeta(FormMeta, ABCMeta):  # type: ignore[misc]  # WTForms has no types
+    """A form that does not say its `wish` cannot be made."""
+
+
+class GestureForm(PortalForm, metaclass=AbstractFormMeta):
     """The base: `offer` fills the lists, `wish` says what is asked."""
 
     class Meta(PortalForm.Meta):
@@ -69,8 +74,9 @@ class GestureForm(PortalForm):
     def offer(self, offered: Offered) -> None:
         """Fill the lists with what this account has."""
 
+    @abstractmethod
     def wish(self, offered: Offered) -> Wish:
-        raise NotImplementedError
+        """What is asked for, once the form is valid."""
 
 
 def _item(value: str) -> tuple[str | None, str | None]:
@@ -322,11 +328,9 @@ class DueDateForm(GestureForm):
         return MoreTime(self.invoice.data, self.until.data)
 
 
-class MakeForm(PortalForm):
-    """The confirmation: the key that makes it happen once, what was shown, why, and whether the client is told."""
+class MakeForm(ConfirmForm):
+    """The confirmation, why it is made, and whether the client is told."""
 
-    idempotency_key = HiddenField(validators=[InputRequired(), Regexp(r"^[0-9a-f]{32}$")])
-    preview = HiddenField(validators=[InputRequired(), Length(max=64)])
     reason = TextAreaField(
         _("Motif"),
         [DataRequired(_("Écrivez le motif : il est gardé avec le geste.")), Length(max=500)],

@@ -1,10 +1,11 @@
 """Gestures for one account: choose, read what each changes, confirm with a reason, undo."""
 
 import uuid
+from collections.abc import Callable
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from flask import abort, flash, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import auth, clock, confirming
@@ -25,12 +26,12 @@ from webapp.blueprints.staff.gesture_forms import (
     TermsForm,
 )
 from webapp.blueprints.staff.gesture_presenters import effect_page, listed
+from webapp.confirming import Given
 from webapp.domain.access import May
 from webapp.domain.contract import Frequency
-from webapp.domain.refusals import ConsentNeeded, Refusal, StalePreview
+from webapp.domain.refusals import ConsentNeeded, Refusal
 from webapp.extensions import db
 from webapp.filters import money
-from webapp.htmx import redirect_to
 from webapp.i18n import Sentence, _, date_text, explain
 from webapp.models.accounts import Account
 from webapp.models.gestures import Gesture
@@ -40,11 +41,9 @@ from webapp.services import (
     discount_gestures,
     gestures,
     history,
-    idempotency,
     invoicing,
     money_gestures,
     payments,
-    scheduling,
     subscriptions,
 )
 from webapp.services.contracts import Situation
@@ -180,23 +179,27 @@ def gesture(reference: str, kind: str) -> ResponseReturnValue:
 @commits
 def make_gesture(reference: str, kind: str) -> ResponseReturnValue:
     """Make it once, exactly as it was shown, with its reason."""
-    case, chosen, session = _case(reference), _kind(kind), db.session()
+    case, chosen = _case(reference), _kind(kind)
     offered, confirmation = _offered(case), MakeForm()
     form = _form(chosen, offered)
     if not form.validate() or not confirmation.validate_on_submit():
         return _page(case, chosen, confirmation, 422)
-    wish = form.wish(offered)
+    wish, why = form.wish(offered), _why(case, confirmation)
 
-    def act(why: Why, key: str, fingerprint: str) -> None:
+    def act(given: Given) -> None:
         gestures.make(
-            session, case.subscription_id, wish, fingerprint, why, key, clock.today(), clock.now(),
-            auth.current().staff_actor,
+            given.session, case.subscription_id, wish, given.fingerprint, why,
+            str(confirmation.idempotency_key.data), given.today, given.now, given.actor,
         )  # fmt: skip
-        flash(say("C’est fait : le geste est dans l’historique du client."), "good")
 
-    return _once(case, confirmation, ("gesture", kind, wish), act, lambda status, refusal, is_stale: _page(
-        case, chosen, confirmation, status, refusal=refusal, is_stale=is_stale
-    ))  # fmt: skip
+    return _once(
+        case,
+        confirmation,
+        ("gesture", kind, wish),
+        act,
+        lambda status, refusal=None: _page(case, chosen, confirmation, status, refusal=refusal),
+        say("C’est fait : le geste est dans l’historique du client."),
+    )
 
 
 @bp.get("/comptes/<reference>/gestes/<int:gesture_id>/annuler")
@@ -217,42 +220,60 @@ def undo_gesture(reference: str, gesture_id: int) -> ResponseReturnValue:
     if not confirmation.validate_on_submit():
         return _undo_page(case, found, confirmation, 422)
 
-    def act(why: Why, key: str, fingerprint: str) -> None:
-        gestures.undo(
-            session, found, fingerprint, why, key, clock.today(), clock.now(), auth.current().staff_actor
-        )
-        flash(say("Le geste est annulé."), "good")
+    why = _why(case, confirmation)
 
-    return _once(case, confirmation, ("gesture_undo", gesture_id), act, lambda status, refusal, is_stale: _undo_page(
-        case, _gesture(case, gesture_id), confirmation, status, refusal=refusal, is_stale=is_stale
-    ))  # fmt: skip
+    def act(given: Given) -> None:
+        key = str(confirmation.idempotency_key.data)
+        gestures.undo(session, found, given.fingerprint, why, key, given.today, given.now, given.actor)
+
+    return _once(
+        case,
+        confirmation,
+        ("gesture_undo", gesture_id),
+        act,
+        lambda status, refusal=None: _undo_page(
+            case, _gesture(case, gesture_id), confirmation, status, refusal=refusal
+        ),
+        say("Le geste est annulé."),
+    )
 
 
 def _once(
-    case: _Case, confirmation: MakeForm, asked: tuple[object, ...], act: Any, show: Any
+    case: _Case,
+    confirmation: MakeForm,
+    asked: tuple[object, ...],
+    act: Callable[[Given], None],
+    show: Callable[..., ResponseReturnValue],
+    said: str,
 ) -> ResponseReturnValue:
-    """Do it once per key: the second time, the same answer and nothing done. 409 when something moved."""
-    session, account_id = db.session(), case.account.id
-    key, fingerprint = str(confirmation.idempotency_key.data), str(confirmation.preview.data)
-    why = Why(
+    """Do it once per key, then back to the gestures of the account. `show` is told the refusal, if there was one."""
+    location = url_for(".gestures", reference=case.account.reference)
+
+    def act_then_leave(given: Given) -> str:
+        act(given)
+        return location
+
+    def refuse(_subscription_id: uuid.UUID, refusal: Refusal) -> ResponseReturnValue:
+        return show(422 if isinstance(refusal, ConsentNeeded) else 409, refusal)
+
+    return confirming.once(
+        case.subscription_id,
+        confirmation,
+        asked,
+        act_then_leave,
+        show=show,
+        refuse=refuse,
+        said=said,
+        account_id=case.account.id,
+    )
+
+
+def _why(case: _Case, confirmation: MakeForm) -> Why:
+    return Why(
         str(confirmation.reason.data).strip(),
         bool(confirmation.tells.data),
         url_for("subscriptions.overview", subscription_id=case.subscription_id, _external=True),
     )
-    asked_hash = idempotency.request_hash(case.subscription_id, *asked, fingerprint)
-    location = url_for(".gestures", reference=case.account.reference)
-    scheduling.lock(session, case.subscription_id)
-    try:
-        if idempotency.replied(session, account_id, key, asked_hash) is None:
-            act(why, key, fingerprint)
-            idempotency.remember(session, account_id, key, asked_hash, location, clock.now())
-    except StalePreview:
-        session.rollback()
-        return show(409, None, True)  # type: ignore[no-any-return]
-    except Refusal as refusal:
-        session.rollback()
-        return show(422 if isinstance(refusal, ConsentNeeded) else 409, refusal, False)  # type: ignore[no-any-return]
-    return redirect_to(location)
 
 
 def _case(reference: str) -> _Case:
@@ -360,8 +381,8 @@ def _page(
     status: int = 200,
     *,
     refusal: Refusal | None = None,
-    is_stale: bool = False,
 ) -> ResponseReturnValue:
+    is_stale = status == 409 and refusal is None
     session, today, locale = db.session(), clock.today(), current_locale()
     offered = _offered(case)
     form = _form(chosen, offered)
@@ -415,8 +436,8 @@ def _undo_page(
     status: int = 200,
     *,
     refusal: Refusal | None = None,
-    is_stale: bool = False,
 ) -> ResponseReturnValue:
+    is_stale = status == 409 and refusal is None
     session, today, locale = db.session(), clock.today(), current_locale()
     names, effect = history.names(session, locale), None
     try:
