@@ -15,7 +15,7 @@ from tests.support.signing_in import sign_in
 from webapp import create_app
 from webapp.auth import WHO_MAY
 from webapp.config import Settings
-from webapp.domain.access import ROLE_MAY, STAFF_MAY, May, Role, StaffRole, is_for_staff
+from webapp.domain.access import ROLE_MAY, STAFF_MAY, May, Role, StaffRole, is_for_staff, is_staff_allowed
 from webapp.extensions import db
 from webapp.models.records import AuditEntry
 
@@ -156,6 +156,28 @@ def test_a_form_of_another_site_is_refused(
     path = address(app, door, session.info["contract"])
     answer = knock(visitors[Who.OWNER], door, path, **{"Sec-Fetch-Site": "cross-site"})
     assert answer.status_code == 403
+
+
+def test_support_reaches_no_money_by_any_address(built_app: Flask) -> None:
+    """What the support team may send, written from the specification: it helps, and moves no money (S2)."""
+    may_send = {
+        "staff.add_note",
+        "staff.view_as",
+        "staff.stop_viewing",
+        "staff.answer_quotation",
+        "staff.request_answer",
+        "staff.request_note",
+        "staff.request_assign",
+        "staff.request_state",
+    }
+    sent = {
+        rule.endpoint
+        for rule in built_app.url_map.iter_rules()
+        if rule.endpoint.startswith("staff.")
+        and (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+        and is_staff_allowed(StaffRole.SUPPORT, built_app.view_functions[rule.endpoint].requires)  # type: ignore[attr-defined]
+    }
+    assert sent == may_send, "the support team can send what the specification does not give it"
 
 
 def test_a_view_that_says_nothing_is_closed(settings: Settings, app: Flask) -> None:
