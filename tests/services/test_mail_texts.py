@@ -7,10 +7,11 @@ its looks are one template's.
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from fractions import Fraction
 
 import lxml.html
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from tests.builders import CLAIRE, Signed, a_mandate, a_subscription, a_user, an_account, noon
@@ -20,12 +21,15 @@ from webapp.models.records import OutboxMessage
 from webapp.services import (
     announcements,
     billing,
+    gestures,
     memberships,
     method_ends,
     payment_methods,
     renewals,
     terminations,
 )
+from webapp.services.discount_gestures import Grant
+from webapp.services.gestures import Why
 from webapp.services.payment_methods import Card
 
 TODAY, LATE, END = date(2026, 11, 16), date(2027, 1, 2), date(2027, 3, 1)
@@ -123,6 +127,26 @@ def method_ends_soon(kind: str) -> Callable[[Session, Signed], None]:
     return act
 
 
+def gesture(kind: str) -> Callable[[Session, Signed], None]:
+    """A discount with its credit note, the same undone, or free months, which issue nothing."""
+    why = Why("Panne du 12 novembre", tells=True, link="http://localhost/abonnements/0")
+    on_plan = Grant("discount", "plan", None, share=Fraction(1, 5), last_day=date(2027, 1, 31), is_next=False)
+    free = Grant("free_months", "plan", None, share=Fraction(1), last_day=date(2027, 1, 31), is_next=True)
+
+    def act(session: Session, signed: Signed) -> None:
+        wish = free if kind == "free" else on_plan
+        shown = gestures.preview(session, signed.id, wish, TODAY)
+        made = gestures.make(
+            session, signed.id, wish, shown.fingerprint, why, "0" * 32, TODAY, noon(TODAY), CLAIRE
+        )
+        if kind == "undone":
+            session.execute(delete(OutboxMessage))
+            undoing = gestures.preview_undo(session, made, TODAY)
+            gestures.undo(session, made, undoing.fingerprint, why, "1" * 32, TODAY, noon(TODAY), CLAIRE)
+
+    return act
+
+
 MAILS = [
     ("termination-in-time", "termination_received", "business", in_time),
     ("termination-too-late", "termination_received", "business", too_late),
@@ -139,6 +163,9 @@ MAILS = [
     ("method-transfer", "payment_method_changed", "business", method_changed("transfer")),
     ("method-taken-back", "payment_method_closed", "business", mandate_taken_back),
     ("method-card-ends", "payment_method_ends", "business", method_ends_soon("card")),
+    ("gesture", "gesture", "business", gesture("made")),
+    ("gesture-free", "gesture", "business", gesture("free")),
+    ("gesture-undone", "gesture", "business", gesture("undone")),
     ("method-mandate-ends", "payment_method_ends", "business", method_ends_soon("mandate")),
 ]
 
