@@ -19,7 +19,7 @@ from webapp.config import Settings
 from webapp.extensions import db
 from webapp.i18n import LANGUAGES
 from webapp.rendering import environment
-from webapp.services import charges, checkout, provider_events
+from webapp.services import charges, checkout, provider_events, provider_refunds
 from webapp.services.collections import Links
 from webapp.transactions import after_commit, own_transaction
 
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 def init_app(app: Flask) -> None:
     app.extensions["portal_payment_provider"] = provider_for(app.extensions["portal_settings"])
     after_commit(app, handle_what_was_kept)
+    after_commit(app, send_refunds_asked)
     app.cli.add_command(provider_events_command)
     app.cli.add_command(charge)
     for language in LANGUAGES:
@@ -111,6 +112,27 @@ def handle_what_was_kept() -> None:
         return response
 
 
+def send_refunds_asked() -> None:
+    """After the commit of a refund: the provider is asked, and what it says is written."""
+    if db.session().info.pop(provider_refunds.QUEUED, False):
+        send_refunds()
+
+
+def send_refunds() -> int:
+    """Ask for the refunds that wait; answers how many got no answer."""
+    found = provider()
+    if found is None:
+        return 0
+    today = clock.today()
+
+    def learn(payment: str) -> None:
+        checkout.learn(own_transaction, found, payment, today, clock.now, links=links())
+
+    unanswered = provider_refunds.send_waiting(own_transaction, found, today, clock.now, learn)
+    mailing.deliver()
+    return unanswered
+
+
 def handle_waiting() -> provider_events.Round:
     found = provider()
     if found is None:
@@ -133,7 +155,7 @@ def handle_waiting() -> provider_events.Round:
 )
 @with_appcontext
 def provider_events_command(days: int) -> None:
-    """Handle the notices of the payment provider that wait, and ask it about what no notice has told.
+    """Handle the notices of the payment provider that wait, ask it for the refunds it has not answered, and about what no notice has told.
 
     Meant for a timer, every few minutes; with --look-back 60, once a week. Killed and started again, or started twice at once, it changes nothing twice.
     """
@@ -141,7 +163,7 @@ def provider_events_command(days: int) -> None:
     if found is None:
         click.echo("PAYMENT_PROVIDER is none: nothing to ask")
         return
-    done = handle_waiting()
+    done = handle_waiting() + provider_events.Round(failed=send_refunds())
     done += provider_events.catch_up(
         own_transaction, found, clock.today(), clock.now, look_back=timedelta(days=days), links=links()
     )

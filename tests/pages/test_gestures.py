@@ -10,6 +10,7 @@ from tests.support.page import Page
 from tests.support.page_linter import problems
 from tests.support.signing_in import sign_in
 from webapp.domain.access import Role
+from webapp.models.accounts import User
 from webapp.models.gestures import Gesture
 from webapp.models.invoices import Invoice, Payment
 from webapp.models.records import OutboxMessage
@@ -320,3 +321,34 @@ def test_every_page_is_in_the_language_of_the_reader(client, session, signed, la
     assert page.status == 200 and problems(page.html) == []
     words = {"nl": "Wat er verandert", "en": "What changes"}
     assert words[language] in page.text("#effect")
+
+
+def test_a_payment_by_card_is_given_back_by_the_provider_once_and_the_client_is_mailed(
+    app, client, session, signed
+):
+    reference = reference_of(session, signed)
+    owner = sign_in(app.test_client(), session, session.scalars(select(User)).one())
+    leaving = Page.get(owner, f"/abonnements/{signed.id}/payer").form("online").submit()
+    page = Page.get(owner, leaving.headers["Refresh"].removeprefix("0; url="))
+    page.form("demonstration").submit("Accepter")
+    session.rollback()
+    source = session.scalars(select(Payment.source)).one()
+    session.rollback()
+    as_team(client, session)
+    assert ask(client, reference, "remboursement-carte", of=source, amount="200").status == 422
+    page = ask(client, reference, "remboursement-carte", of=source, amount="20")
+    assert page.status == 200 and problems(page.html) == []
+    assert "Reste à payer de F2026-00001" in page.text("#effect") and "20,00 €" in page.text("#effect")
+    done = confirm(page, "Payé deux fois")
+    assert "Remboursement de 20,00 € sur la carte" in done.text("#made") and "Rendu" in done.text("#made")
+    assert not done.has("#made a.btn")
+    confirm(page, "Payé deux fois")
+    session.expire_all()
+    assert session.scalars(select(Payment.amount_cents).order_by(Payment.id)).all() == [10769, -2000]
+    [mail] = session.scalars(select(OutboxMessage).where(OutboxMessage.template == "gesture"))
+    assert (
+        "Remboursement de 20,00\u00a0€ sur la carte" in mail.text_body and "Payé deux fois" in mail.text_body
+    )
+    session.rollback()
+    told = Page.get(owner, f"/abonnements/{signed.id}/historique")
+    assert "Remboursement de 20,00 € sur la carte ou le compte qui avait payé." in told.text("main")

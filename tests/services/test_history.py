@@ -39,6 +39,7 @@ COMPOSED = {
             "terms",
             "payment",
             "refund",
+            "card_refund",
             "due_date",
         )
     },

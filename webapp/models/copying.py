@@ -59,6 +59,7 @@ LEFT_BEHIND = {
     "bank_entries": "the bank knows nothing of a copy",
     "debit_batches": "the bank knows nothing of a copy",
     "provider_events": "the provider knows nothing of a copy",
+    "provider_refunds": "the provider knows nothing of a copy",
     "checkout_sessions": "the provider knows nothing of a copy",
     "reseller_keys": "nobody signs for a copy",
     "reseller_themes": "colours decide nothing",

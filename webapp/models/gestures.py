@@ -24,7 +24,9 @@ class Gesture(Base):
     id: Mapped[NumberKey]
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
     subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
-    kind: Mapped[Code]  # discount, free_months, free_option, price, plan, terms, payment, refund or due_date
+    kind: Mapped[
+        Code
+    ]  # discount, free_months, free_option, price, plan, terms, payment, refund, card_refund or due_date
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
     documents: Mapped[list[Any]] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(Text)

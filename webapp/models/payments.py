@@ -325,3 +325,38 @@ class CheckoutSession(Base):
     opened_by: Mapped[str]
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+
+
+class ProviderRefund(Base):
+    """Money that the team asked a provider to give back, until the provider says that it did.
+
+    `state` is asked (kept, and asked again while nobody answers), unsure (no answer for too long: somebody looks at the
+    provider's own pages), sent (accepted by the provider), done (told by it, the payment taken back) or refused. `key` is
+    the idempotency key given to the provider.
+    """
+
+    __tablename__ = "provider_refunds"
+    __table_args__ = (
+        CheckConstraint("state in ('asked', 'unsure', 'sent', 'done', 'refused')", name="known_state"),
+        CheckConstraint("amount_cents > 0", name="amount_positive"),
+        Index("ix_provider_refunds_state", "state", "id"),
+    )
+
+    id: Mapped[NumberKey]
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    gesture_id: Mapped[int] = mapped_column(BigInt, ForeignKey("gestures.id"), unique=True)
+    provider: Mapped[Code]
+    payment: Mapped[str] = mapped_column(String(255), index=True)  # as the provider calls it
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    amount_cents: Mapped[int]
+    currency: Mapped[Currency]
+    state: Mapped[Code] = mapped_column(default="asked")
+    provider_reference: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    failure: Mapped[str] = mapped_column(
+        Text, default="", server_default=""
+    )  # for the people who run the portal
+    link: Mapped[str] = mapped_column(
+        Text, default="", server_default=""
+    )  # of the mail; empty when nobody is told
+    asked_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]

@@ -44,7 +44,16 @@ from webapp.models.accounts import Account, BillingDetails
 from webapp.models.invoices import Invoice
 from webapp.models.payments import CheckoutSession, Collection, PaymentMethod
 from webapp.models.subscriptions import Subscription
-from webapp.services import audit, collections, invoicing, payment_methods, payments, receipts, standing
+from webapp.services import (
+    audit,
+    collections,
+    invoicing,
+    payment_methods,
+    payments,
+    provider_refunds,
+    receipts,
+    standing,
+)
 from webapp.services.collections import Links
 from webapp.services.payments import Receipt, TakenBack
 
@@ -460,6 +469,7 @@ def _take_back(
         payments.take_back(
             session, TakenBack(source, back.amount, name, back.reason, back.on), today, now, actor
         )
+        provider_refunds.told(session, provider, outcome.payment, back, now)
         if back.regained_on is not None:
             again = Receipt(account_id, back.amount, outcome.method_kind, f"{name}:won", back.regained_on)
             payments.receive(session, again, today, now, actor)
@@ -503,6 +513,7 @@ def _apply_to_charge(
                 links=links,
                 actor=actor,
             )
+            provider_refunds.told(session, provider, outcome.payment, whole, now)
         else:
             _take_back(session, provider, collection.account_id, source, outcome, today, now, actor)
     elif outcome.state in (FAILED, EXPIRED):

@@ -144,6 +144,12 @@ def _refund(facts: Facts, locale: str, names: Names) -> str:
     return gettext(words, locale, **_money(facts, locale))
 
 
+def _card_refund(facts: Facts, locale: str, names: Names) -> str:
+    amount = filters.money(facts["amount_cents"], locale, facts["currency"])
+    words = _("Remboursement de %(amount)s sur la carte ou le compte qui avait payé.")
+    return gettext(words, locale, amount=amount)
+
+
 def _due_date(facts: Facts, locale: str, names: Names) -> str:
     return gettext(
         _("Échéance de la facture %(invoice)s reportée au %(date)s."),
@@ -162,5 +168,6 @@ TOLD: dict[str, Telling] = {
     "terms": _terms,
     "payment": _payment,
     "refund": _refund,
+    "card_refund": _card_refund,
     "due_date": _due_date,
 }

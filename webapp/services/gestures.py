@@ -28,6 +28,7 @@ from webapp.services import (
     invoicing,
     money_gestures,
     notices,
+    provider_refunds,
     scheduling,
     subscriptions,
     terms_gestures,
@@ -35,7 +36,7 @@ from webapp.services import (
 from webapp.services.contracts import Situation
 from webapp.services.discount_gestures import Grant
 from webapp.services.gesture_effects import Effect, Row
-from webapp.services.money_gestures import MoreTime, Paid, Refund
+from webapp.services.money_gestures import GiveBack, MoreTime, Paid, Refund
 from webapp.services.terms_gestures import NewTerms
 
 DOCUMENT_REASON = (
@@ -51,7 +52,7 @@ class NewPlan:
     frequency: str
 
 
-Wish = Grant | NewPlan | NewTerms | Paid | Refund | MoreTime
+Wish = Grant | NewPlan | NewTerms | Paid | Refund | GiveBack | MoreTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def find(session: Session, account_id: uuid.UUID, gesture_id: int) -> Gesture | 
 
 def is_undoable(gesture: Gesture, today: date) -> bool:
     """Whether undoing it may be offered: `preview_undo` has the last word."""
-    if gesture.undone_at is not None or gesture.kind == "refund":
+    if gesture.undone_at is not None or gesture.kind in ("refund", "card_refund"):
         return False
     if gesture.kind == "plan":
         return bool(gesture.facts["change_id"]) and gesture.facts["effective_on"] > today.isoformat()
@@ -117,6 +118,8 @@ def preview(session: Session, subscription_id: uuid.UUID, wish: Wish, today: dat
             return money_gestures.preview_payment(session, subscription_id, wish, today)
         case Refund():
             return money_gestures.preview_refund(session, subscription_id, wish, today)
+        case GiveBack():
+            return money_gestures.preview_give_back(session, subscription_id, wish, today)
         case MoreTime():
             return money_gestures.preview_more_time(session, subscription_id, wish, today)
 
@@ -133,6 +136,8 @@ def kind_of(wish: Wish) -> str:
             return "payment"
         case Refund():
             return "refund"
+        case GiveBack():
+            return "card_refund"
         case MoreTime():
             return "due_date"
 
@@ -171,6 +176,8 @@ def make(
             facts |= money_gestures.receive(session, effect, key, today, now, actor)
         case Refund():
             money_gestures.refund(session, effect, key, today, now, actor)
+        case GiveBack():
+            pass  # asked below: the row that is sent names its gesture
         case MoreTime():
             money_gestures.give_time(session, effect, today, now, actor)
     scheduling.touch(session, subscription, now)
@@ -186,11 +193,13 @@ def make(
     )
     session.add(gesture)
     session.flush()
+    if gesture.kind == "card_refund":
+        provider_refunds.ask(session, gesture, key, why.link if why.tells else "", now)
     if gesture.kind != "plan":  # the change of plan has told itself
         told = facts | {"reason": gesture.reason, "documents": documents}
         subject = effect.situation.customer.reference
         audit.record(session, actor, gesture.account_id, f"gesture.{gesture.kind}", subject, {}, told, now)
-        if why.tells:
+        if why.tells and gesture.kind != "card_refund":  # told once the provider has done it
             _tell(session, effect.situation, gesture, documents, why, now, is_undone=False)
     session.flush()
     return gesture

@@ -396,6 +396,13 @@ def _gesture_undone(entry: AuditEntry, reader: Reader) -> str:
     return _with_reason(reader.words(_("Annulé : %(gesture)s"), gesture=told), entry, reader)
 
 
+def _refund_refused(entry: AuditEntry, reader: Reader) -> str:
+    return reader.words(
+        _("Remboursement de %(amount)s refusé par le prestataire de paiement : rien n’a changé."),
+        amount=_amount(entry, reader),
+    )
+
+
 def _renewed(entry: AuditEntry, reader: Reader) -> str:
     if entry.after.get("until"):
         return reader.words(
@@ -488,8 +495,10 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "gesture.terms": (PLAN, _gesture),
     "gesture.payment": (BILLING, _gesture),
     "gesture.refund": (BILLING, _gesture),
+    "gesture.card_refund": (BILLING, _gesture),
     "gesture.due_date": (BILLING, _gesture),
     "gesture.undone": (BILLING, _gesture_undone),
+    "provider_refund.refused": (BILLING, _refund_refused),
     "invoice.mailed": (BILLING, _("%(subject)s envoyée par e-mail.")),
     "invoice.checked_again": (BILLING, _("Nouvelle vérification demandée pour %(subject)s.")),
     "invoice.sent_again": (BILLING, _("Envoi de %(subject)s par Peppol demandé.")),

@@ -1,4 +1,4 @@
-"""Gestures on money: a payment recorded by hand, a refund, a later due date (S2, D3, M6, M9).
+"""Gestures on money: a payment recorded by hand, a refund noted or asked of a provider, a later due date (S2, D3, M6, M9).
 
 Each is worked out before it is done, without writing: which invoices it settles or reopens, what credit stays, and
 whether the sites are served.
@@ -26,10 +26,10 @@ from webapp.domain.refusals import (
 from webapp.models.gestures import Gesture
 from webapp.models.invoices import IS_OPEN, Invoice
 from webapp.models.payments import Collection
-from webapp.services import collections, contracts, invoicing, payments, standing
+from webapp.services import collections, contracts, invoicing, payments, provider_refunds, standing
 from webapp.services.contracts import Situation
 from webapp.services.gesture_effects import Effect, Row
-from webapp.services.payments import Receipt, TakenBack
+from webapp.services.payments import MovementLeft, Receipt, TakenBack
 
 LONGEST_EXTENSION = timedelta(days=180)  # from today
 CREDIT = "credit"  # what a refund takes from, when it is no payment
@@ -55,6 +55,14 @@ class Refund:
     method: str
     on: date
     reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Money that a provider is asked to give back of a payment that it took: `of` is its source, such as stripe:pi_1."""
+
+    amount: Money
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +178,41 @@ def refund(session: Session, effect: Effect, key: str, today: date, now: datetim
         return
     taken = TakenBack(facts["of"], amount, source, "refund", on)
     payments.take_back(session, taken, today, now, actor)
+
+
+def preview_give_back(session: Session, subscription_id: uuid.UUID, asked: GiveBack, today: date) -> Effect:
+    """What it will change once the provider has done it. Raises MoreThanCanBeRefunded beyond what is left of the payment
+    and not asked for already, also for a payment that is not the account's."""
+    situation = contracts.load(session, subscription_id)
+    found = refundable(session, situation.customer.account_id, asked.of.partition(":")[0])
+    left = next((each.left for each in found if each.source == asked.of), Money(0, asked.amount.currency))
+    if asked.amount.cents > left.cents:
+        raise MoreThanCanBeRefunded(left)
+    provider, _colon, payment = asked.of.partition(":")
+    facts = {
+        "amount_cents": asked.amount.cents,
+        "currency": asked.amount.currency,
+        "of": asked.of,
+        "provider": provider,
+        "payment": payment,
+    }
+    return Effect(situation, today, facts, _reopened(session, situation, asked.of, asked.amount, today))
+
+
+def refundable(session: Session, account_id: uuid.UUID, provider: str) -> list[MovementLeft]:
+    """The payments that this provider took and can give back, latest first, less what was asked of it already.
+
+    A contested amount that came back (its source ends with :won) is given back under the payment's own name.
+    """
+    found = []
+    for each in payments.movements(session, account_id):
+        name, _colon, payment = each.source.partition(":")
+        if name != provider or ":" in payment:
+            continue
+        left = each.left.cents - provider_refunds.waiting_cents(session, name, payment)
+        if left > 0:
+            found.append(replace(each, left=Money(left, each.left.currency)))
+    return found
 
 
 def preview_more_time(session: Session, subscription_id: uuid.UUID, asked: MoreTime, today: date) -> Effect:

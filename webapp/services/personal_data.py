@@ -35,12 +35,14 @@ from webapp.models.accounts import (
 )
 from webapp.models.base import Base
 from webapp.models.documents import InvoiceDocument
+from webapp.models.gestures import Gesture
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Payment
 from webapp.models.payments import (
     Collection,
     Mandate,
     MandateDocument,
     PaymentMethod,
+    ProviderRefund,
     TransferAnnouncement,
 )
 from webapp.models.records import AuditEntry, HelpAnswer, OutboxAttachment, OutboxMessage
@@ -158,6 +160,8 @@ def _everything(session: Session, account: Account, now: datetime) -> dict[str, 
         "invoice_lines": of(InvoiceLine, InvoiceLine.invoice_id.in_(invoices)),
         "payments": of(Payment, Payment.account_id == ours),
         "credit": of(CreditBalanceEntry, CreditBalanceEntry.account_id == ours),
+        "gestures": of(Gesture, Gesture.account_id == ours),
+        "refunds_asked": of(ProviderRefund, ProviderRefund.account_id == ours),
         "payment_methods": of(PaymentMethod, PaymentMethod.account_id == ours),
         "mandates": of(Mandate, Mandate.account_id == ours),
         "signed_documents": of(MandateDocument, MandateDocument.mandate_id.in_(mandates)),

@@ -36,7 +36,7 @@ from webapp.forms import PortalForm
 from webapp.i18n import _
 from webapp.services.discount_gestures import Grant
 from webapp.services.gestures import NewPlan, Wish
-from webapp.services.money_gestures import MoreTime, Paid, Refund
+from webapp.services.money_gestures import GiveBack, MoreTime, Paid, Refund
 from webapp.services.terms_gestures import NewTerms
 
 _DATE = InputRequired(_("Indiquez une date."))
@@ -58,6 +58,7 @@ class Offered:
     plans: Sequence[tuple[str, str]] = ()  # "pro:monthly"
     invoices: Sequence[tuple[str, str]] = ()  # numbers
     sources: Sequence[tuple[str, str]] = ()  # what can be refunded
+    charges: Sequence[tuple[str, str]] = ()  # what the payment provider can give back
     terms: Terms | None = None
 
 
@@ -309,6 +310,23 @@ class RefundForm(GestureForm):
     def wish(self, offered: Offered) -> Wish:
         amount = as_money(self.amount.data, offered.currency)
         return Refund(amount, self.of.data, self.method.data, self.on.data, str(self.reference.data).strip())
+
+
+class GiveBackForm(GestureForm):
+    of = SelectField(_("Paiement à rembourser"), [_CHOICE])
+    amount = AmountField(
+        _("Montant rendu"),
+        _AMOUNT,
+        description=_(
+            "Si la facture ne doit pas être repayée, émettez d’abord une note de crédit : son crédit la paie."
+        ),
+    )
+
+    def offer(self, offered: Offered) -> None:
+        self.of.choices = _choices(offered.charges)
+
+    def wish(self, offered: Offered) -> Wish:
+        return GiveBack(as_money(self.amount.data, offered.currency), self.of.data)
 
 
 class DueDateForm(GestureForm):

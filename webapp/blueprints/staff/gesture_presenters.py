@@ -31,6 +31,14 @@ LABELS: dict[str, Sentence] = {
     "suspends_on": _("Suspension prévue"),
     "due_on": _("Échéance de %(of)s"),
 }
+# What a refund asked of the payment provider has become; the tone of its badge.
+REFUNDS: dict[str, tuple[Sentence, str]] = {
+    "asked": (_("Demandé au prestataire"), "plain"),
+    "unsure": (_("Sans réponse du prestataire : à vérifier chez lui"), "warn"),
+    "sent": (_("Accepté, pas encore rendu"), "plain"),
+    "done": (_("Rendu"), "good"),
+    "refused": (_("Refusé par le prestataire : rien n’a changé"), "bad"),
+}
 WORSE: dict[str, Sentence] = {
     "longer": _("l’engagement est plus long"),
     "notice": _("le préavis est à donner plus tôt"),
@@ -76,11 +84,23 @@ class Made:
     undone_at: datetime | None
     undone_reason: str | None
     may_undo: bool
+    state: tuple[str, str] | None = None  # of a refund: its words and the tone of its badge
 
 
 def listed(
-    made: Sequence[Gesture], names: Mapping[str, str], today: date, locale: str, *, may_act: bool
+    made: Sequence[Gesture],
+    names: Mapping[str, str],
+    today: date,
+    locale: str,
+    *,
+    may_act: bool,
+    refunds: Mapping[int, str] | None = None,
 ) -> list[Made]:
+    """Those that were made, in words. `refunds` are the states of what a provider was asked, by gesture."""
+    states = {
+        gesture_id: (gettext(REFUNDS[state][0], locale), REFUNDS[state][1])
+        for gesture_id, state in (refunds or {}).items()
+    }
     return [
         Made(
             each.id,
@@ -93,6 +113,7 @@ def listed(
             each.undone_at,
             each.undone_reason,
             may_undo=may_act and gestures.is_undoable(each, today),
+            state=states.get(each.id),
         )
         for each in made
     ]

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import date
 from typing import NamedTuple
 
 from flask import abort, request, url_for
@@ -12,127 +11,29 @@ from webapp import auth, clock, confirming
 from webapp.auth import requires
 from webapp.blueprints.staff import bp
 from webapp.blueprints.staff.gesture_forms import (
-    DiscountForm,
-    DueDateForm,
-    FreeMonthsForm,
-    FreeOptionForm,
     GestureForm,
     MakeForm,
     Offered,
-    PaymentForm,
-    PlanForm,
-    PriceForm,
-    RefundForm,
-    TermsForm,
 )
+from webapp.blueprints.staff.gesture_kinds import KINDS, Kind, offered_here
+from webapp.blueprints.staff.gesture_offers import offered_to
 from webapp.blueprints.staff.gesture_presenters import effect_page, listed
 from webapp.confirming import Given
 from webapp.domain.access import May
-from webapp.domain.contract import Frequency
 from webapp.domain.refusals import ConsentNeeded, Refusal
 from webapp.extensions import db
-from webapp.filters import money
-from webapp.i18n import Sentence, _, date_text, explain
+from webapp.i18n import explain
 from webapp.models.accounts import Account
 from webapp.models.gestures import Gesture
 from webapp.rendering import current_locale, render, say
 from webapp.services import (
-    contracts,
-    discount_gestures,
     gestures,
     history,
-    invoicing,
-    money_gestures,
-    payments,
-    subscriptions,
+    provider_refunds,
 )
-from webapp.services.contracts import Situation
 from webapp.services.gestures import NoSubscription, Why
-from webapp.services.wording import text
 from webapp.transactions import commits
 
-
-class Kind(NamedTuple):
-    """A kind of gesture: its form, and how it is called on the page and by the button that makes it."""
-
-    form: type[GestureForm]
-    icon: str
-    title: Sentence
-    lead: Sentence
-    button: Sentence
-
-
-# By the word of their address.
-KINDS = {
-    "remise": Kind(
-        DiscountForm,
-        "hand-coins",
-        _("Accorder une remise"),
-        _("Un pourcentage ou un montant en moins, jusqu’à un jour. Les prix du catalogue ne changent pas."),
-        _("Accorder la remise"),
-    ),
-    "mois-offerts": Kind(
-        FreeMonthsForm,
-        "gift",
-        _("Offrir des mois"),
-        _("Des périodes à venir sont facturées à zéro ; ce qui est déjà facturé ne change pas."),
-        _("Offrir ces mois"),
-    ),
-    "option-offerte": Kind(
-        FreeOptionForm,
-        "star",
-        _("Offrir une option"),
-        _("Une option que le client utilise déjà ne lui coûte rien, jusqu’à un jour."),
-        _("Offrir l’option"),
-    ),
-    "prix": Kind(
-        PriceForm,
-        "receipt-text",
-        _("Fixer un prix spécial"),
-        _("La formule ou une option à un prix plus bas, jusqu’à un jour."),
-        _("Fixer ce prix"),
-    ),
-    "formule": Kind(
-        PlanForm,
-        "layers",
-        _("Changer de formule pour le client"),
-        _("Les mêmes règles et le même aperçu que sur la page du client."),
-        _("Changer de formule"),
-    ),
-    "conditions": Kind(
-        TermsForm,
-        "pen-tool",
-        _("Changer les conditions"),
-        _("Engagement, préavis et reconduction de ce contrat. Le catalogue ne change pas."),
-        _("Changer les conditions"),
-    ),
-    "paiement": Kind(
-        PaymentForm,
-        "plus",
-        _("Noter un paiement"),
-        _(
-            "De l’argent arrivé qu’aucun fichier de la banque ne dira. Il paie les factures, le reste devient du crédit."
-        ),
-        _("Noter ce paiement"),
-    ),
-    "remboursement": Kind(
-        RefundForm,
-        "arrow-left-right",
-        _("Noter un remboursement"),
-        _(
-            "Le crédit du compte, ou un paiement dont les factures redeviennent à payer. Rien n’est viré d’ici."
-        ),
-        _("Noter ce remboursement"),
-    ),
-    "echeance": Kind(
-        DueDateForm,
-        "calendar-days",
-        _("Reporter une échéance"),
-        _("Plus de temps pour une facture ouverte : elle n’est en retard qu’après ce jour."),
-        _("Reporter l’échéance"),
-    ),
-}
-MOST_PAYMENTS = 20  # offered for a refund
 ON_ITS_FIELD = {
     "NothingTakenOff": ("on",),
     "GestureTooShort": ("until",),
@@ -161,8 +62,15 @@ def gestures_made(reference: str) -> ResponseReturnValue:
     return render(
         "staff/gestures.html",
         account=case.account,
-        kinds=KINDS.items() if may_act else [],
-        rows=listed(made, history.names(session, locale), today, locale, may_act=may_act),
+        kinds=offered_here().items() if may_act else [],
+        rows=listed(
+            made,
+            history.names(session, locale),
+            today,
+            locale,
+            may_act=may_act,
+            refunds=provider_refunds.states(session, case.account.id),
+        ),
         may_act=may_act,
     )
 
@@ -180,7 +88,7 @@ def gesture(reference: str, kind: str) -> ResponseReturnValue:
 def make_gesture(reference: str, kind: str) -> ResponseReturnValue:
     """Make it once, exactly as it was shown, with its reason."""
     case, chosen = _case(reference), _kind(kind)
-    offered, confirmation = _offered(case), MakeForm()
+    offered, confirmation = offered_to(case.account.id, case.subscription_id), MakeForm()
     form = _form(chosen, offered)
     if not form.validate() or not confirmation.validate_on_submit():
         return _page(case, chosen, confirmation, 422)
@@ -284,7 +192,7 @@ def _case(reference: str) -> _Case:
 
 
 def _kind(word: str) -> Kind:
-    return KINDS.get(word) or abort(404)
+    return offered_here().get(word) or abort(404)
 
 
 def _gesture(case: _Case, gesture_id: int) -> Gesture:
@@ -298,82 +206,6 @@ def _form(chosen: Kind, offered: Offered) -> GestureForm:
     return form
 
 
-def _offered(case: _Case) -> Offered:
-    """What this account has to choose from, in the reader's words."""
-    session, today, locale = db.session(), clock.today(), current_locale()
-    situation = contracts.load(session, case.subscription_id)
-    is_over = situation.contract.on(today).ended_on is not None
-    return Offered(
-        today,
-        situation.currency,
-        charged=[] if is_over else _charged(situation, today, locale),
-        plans=[] if is_over else _plans(situation, today, locale),
-        invoices=[
-            (
-                each.number,
-                say(
-                    "%(number)s, reste %(amount)s, échéance du %(date)s",
-                    number=each.number,
-                    amount=money(each.total_cents - each.paid_cents, locale, each.currency),
-                    date=date_text(each.payable_until, locale),
-                ),
-            )
-            for each in money_gestures.open_invoices(session, case.account.id)
-        ],
-        sources=_sources(case.account.id, situation.currency, locale),
-        terms=situation.contract.signature.commitment.terms,
-    )
-
-
-def _charged(situation: Situation, today: date, locale: str) -> list[tuple[str, str]]:
-    names = history.names(db.session(), locale)
-    found = []
-    for item, ref, unit in discount_gestures.charged(situation.contract, today):
-        name = names.get(ref, ref)
-        called = say("Formule %(plan)s", plan=name) if item == "plan" else name
-        words = say("%(name)s, %(price)s HTVA", name=called, price=money(unit, locale))
-        found.append((f"{item}:{ref}", words))
-    return found
-
-
-def _plans(situation: Situation, today: date, locale: str) -> list[tuple[str, str]]:
-    """Those on sale for this client, but the one that is signed."""
-    signed, found = situation.contract.tariff, []
-    for offer in subscriptions.for_sale(db.session(), situation, today):
-        for price in offer.prices:
-            if (offer.code, price.frequency) == (signed.plan_code, signed.frequency.value):
-                continue
-            amount = money(price.amount_cents, locale, price.currency)
-            values = {"plan": text(offer.names, locale), "price": amount}
-            if price.frequency == Frequency.ANNUAL:
-                words = say("%(plan)s, %(price)s par an", **values)
-            else:
-                words = say("%(plan)s, %(price)s par mois", **values)
-            found.append((f"{offer.code}:{price.frequency}", words))
-    return found
-
-
-def _sources(account_id: uuid.UUID, currency: str, locale: str) -> list[tuple[str, str]]:
-    """What can be refunded: the account's credit, then its latest payments."""
-    session = db.session()
-    found = [
-        (
-            each.source,
-            say(
-                "Paiement du %(date)s, reste %(amount)s",
-                date=date_text(each.received_on, locale),
-                amount=money(each.left, locale),
-            ),
-        )
-        for each in payments.movements(session, account_id)[:MOST_PAYMENTS]
-    ]
-    credit = invoicing.credit_of(session, account_id, currency)
-    if credit.cents > 0:
-        words = say("Crédit du compte, %(amount)s", amount=money(credit, locale))
-        found.insert(0, (money_gestures.CREDIT, words))
-    return found
-
-
 def _page(
     case: _Case,
     chosen: Kind,
@@ -384,7 +216,7 @@ def _page(
 ) -> ResponseReturnValue:
     is_stale = status == 409 and refusal is None
     session, today, locale = db.session(), clock.today(), current_locale()
-    offered = _offered(case)
+    offered = offered_to(case.account.id, case.subscription_id)
     form = _form(chosen, offered)
     is_asked = request.method == "POST" or bool(request.args.get("apercu"))
     effect = None
