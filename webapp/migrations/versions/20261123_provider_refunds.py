@@ -1,13 +1,13 @@
 """refunds asked of a payment provider
 
-Revision b81d4f60a2c7, after c3f96d1e8b27.
+Revision b81d4f60a2c7, after 5e8f20c7a3d1.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "b81d4f60a2c7"
-down_revision = "c3f96d1e8b27"
+down_revision = "5e8f20c7a3d1"
 branch_labels = None
 depends_on = None
 
