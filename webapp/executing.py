@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.adapters import process_lock
+from webapp.adapters.payment_provider import PaymentProvider
 from webapp.config import PROJECT, Settings
 from webapp.extensions import db
 from webapp.models.jobs import Job
-from webapp.services import billing_run, invariants, invoicing, jobs
+from webapp.services import billing_run, invariants, invoicing, jobs, work_previews
 from webapp.transactions import after_commit
 
 FOLDER = "jobs"  # of the locks and of what the processes print, in the instance folder
@@ -140,7 +142,20 @@ def _do(job_id: int, kind: str, args: dict[str, Any], more: dict[str, Any]) -> t
             "",
             {"broken": [[each.name, [list(map(str, row)) for row in each.rows]] for each in found]},
         )
+    if kind in jobs.COMMAND_PREVIEWS:
+        return _look(jobs.COMMAND_PREVIEWS[kind], date.fromisoformat(args["on"]))
     return _command(kind)
+
+
+def _look(command: str, on: date) -> tuple[str, str, Any]:
+    """What a command would do, in figures. Nothing is kept."""
+    settings: Settings = current_app.extensions["portal_settings"]
+    provider: PaymentProvider | None = current_app.extensions["portal_payment_provider"]
+    this = work_previews.Round(
+        on, clock.now(), settings.announce_days, provider.name if provider is not None else ""
+    )
+    figures = work_previews.look(command, partial(Session, db.engine), this)
+    return "done", "", {"figures": [[each.what, each.count, each.cents] for each in figures]}
 
 
 def _bill(job_id: int, kind: str, args: dict[str, Any], more: dict[str, Any]) -> tuple[str, str, Any]:

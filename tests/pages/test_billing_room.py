@@ -20,9 +20,10 @@ from webapp import executing
 from webapp.domain.access import StaffRole
 from webapp.models.accounts import Account, BillingDetails
 from webapp.models.billing_runs import BillingRun, BillingRunFailure
+from webapp.models.dunning import DunningCase
 from webapp.models.invoices import Invoice, Series
 from webapp.models.jobs import Job
-from webapp.models.records import AuditEntry
+from webapp.models.records import AuditEntry, OutboxMessage
 from webapp.services import billing_run, invariants, jobs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -329,6 +330,34 @@ def test_documents_that_do_not_hold_together_stop_the_run_in_words(
 # ── Other work, and the numbers ──────────────────────────────────────────────────────────────────────────────────
 
 
+def performed(app, page):
+    """The page of a job, once its process is over."""
+    with app.app_context():
+        executing.perform(int(page.address.rsplit("/", 1)[1]))
+    return page.reload()
+
+
+def test_a_preview_says_what_would_happen_and_keeps_nothing(app, client, session, never_started, clock):
+    builders.ladders(session)
+    late = a_subscription(session, starts_on=date(2026, 9, 1), billed_through=date(2026, 9, 1))
+    builders.a_user(session, late.account)
+    session.commit()
+    as_team(client, session)
+    clock.set(date(2026, 9, 18))
+    page = performed(app, Page.get(client, ROOM).form("work-remind").submit())
+    shown = dict(
+        zip(page.texts("#figures th[scope=row]"), page.texts("#figures td:nth-child(2)"), strict=True)
+    )
+    assert (shown["Rappels à envoyer"], shown["Comptes à suspendre"]) == ("1", "0")
+    assert count(session, OutboxMessage) == 0
+    assert count(session, DunningCase) == 0
+    start = page.form("start")
+    clock.set(date(2026, 9, 19))
+    stale = start.submit()
+    assert stale.status == 409 and "un autre jour" in stale.text("#stale-title + p")
+    assert count(session, Job) == 1
+
+
 @pytest.mark.parametrize("kind", [*jobs.COMMANDS, jobs.INVARIANTS])
 def test_each_other_work_is_started_here_and_says_what_it_did(
     app, client, session, never_started, clock, kind
@@ -336,11 +365,11 @@ def test_each_other_work_is_started_here_and_says_what_it_did(
     three_due(session)
     as_team(client, session)
     where = (ROOM, f"work-{kind}") if kind != jobs.INVARIANTS else (f"{ROOM}/numeros", "verify")
-    page = Page.get(client, where[0]).form(where[1]).submit()
-    job_id = int(page.address.rsplit("/", 1)[1])
-    with app.app_context():
-        executing.perform(job_id)
-    page = page.reload()
+    page = performed(app, Page.get(client, where[0]).form(where[1]).submit())
+    if kind != jobs.INVARIANTS:
+        assert page.has("#figures") and problems(page.html) == []
+        assert not Page.get(client, ROOM).all("#works a")  # looked at, and not started
+        page = performed(app, page.form("start").submit())
     assert "Terminée" in page.text("main"), page.text("main")
     assert page.text("#said") if kind != jobs.INVARIANTS else "tiennent ensemble" in page.text("main")
     assert problems(page.html) == []

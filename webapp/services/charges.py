@@ -87,6 +87,22 @@ def run(
         last = accounts[-1]
 
 
+def rehearse(transaction: Transaction, provider: str, today: date, now: datetime) -> tuple[int, int]:
+    """How many charges a run would ask for, and their cents. `transaction` keeps nothing of what is done in it."""
+    count, cents, last = 0, 0, uuid.UUID(int=0)
+    while True:
+        with transaction() as session:
+            accounts = _accounts(session, provider, today, last)
+        if not accounts:
+            return count, cents
+        for account_id in accounts:
+            with transaction() as session:
+                planned = Collection.id.in_(_plan(session, account_id, provider, today, now))
+                amounts = session.scalars(select(Collection.amount_cents).where(planned)).all()
+                count, cents = count + len(amounts), cents + sum(amounts)
+        last = accounts[-1]
+
+
 def _accounts(session: Session, provider: str, today: date, after: uuid.UUID) -> list[uuid.UUID]:
     """Those whose primary method is the provider's with an invoice due, or with a charge that waits to be asked."""
     due = exists().where(

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp.adapters.access_point import WAITING, AccessPoint, NotSent, ReceiverUnknown
@@ -286,6 +286,18 @@ def _note(session: Session, this: _Try, noted: dict[str, Any]) -> None:
 def to_ask_about(session: Session, now: datetime, limit: int = 100) -> list[int]:
     """The ids of the documents that left, whose end is not known and which were not asked about a moment ago."""
     return _ids(session, InvoiceDocument.state == "sent", limit, now)
+
+
+def counts(session: Session, now: datetime) -> dict[str, int]:
+    """How many documents wait for each step: to be checked, to leave, to be asked about."""
+    steps = {
+        "to_check": InvoiceDocument.state == "ready",
+        "to_send": InvoiceDocument.state.in_(("validated", "queued")) & _is_due(now),
+        "to_follow": (InvoiceDocument.state == "sent") & _is_due(now),
+    }
+    total = select(*(func.count().filter(matches) for matches in steps.values()))
+    row = session.execute(total.where(InvoiceDocument.channel == "peppol")).one()
+    return dict(zip(steps, map(int, row), strict=True))
 
 
 def follow(

@@ -29,7 +29,9 @@ COMMANDS = (
     "send-documents",
     "send-mail",
 )
-KINDS = (BILL, BILL_ONE, PREVIEW, INVARIANTS, *COMMANDS)
+# What a command would do, in figures, before it is started: each has its own, so that nobody waits for another's.
+COMMAND_PREVIEWS = {f"preview-{command}": command for command in COMMANDS}
+KINDS = (BILL, BILL_ONE, PREVIEW, INVARIANTS, *COMMANDS, *COMMAND_PREVIEWS)
 UNDER_WAY = ("queued", "running", "paused")
 LONG_SILENT = timedelta(minutes=10)  # without a page, on another machine: as a billing run
 TIME_TO_START = timedelta(seconds=60)  # a process that has not begun by then never will

@@ -51,11 +51,39 @@ WORKS = (
     Work("send-documents", "send", _("Factures électroniques"), _("Prépare, vérifie, envoie par Peppol et suit."), OFTEN),
     Work("send-mail", "mail", _("E-mails en attente"), _("Renvoie ceux qui n’ont pas pu partir."), OFTEN),
 )  # fmt: skip
-TITLES: dict[str, Sentence] = {work.kind: work.title for work in WORKS} | {
+PREVIEW_OF = {command: kind for kind, command in jobs.COMMAND_PREVIEWS.items()}
+TITLES: dict[str, Sentence] = {
+    kind: work.title for work in WORKS for kind in (work.kind, PREVIEW_OF[work.kind])
+} | {
     jobs.BILL: _("Facturation"),
     jobs.BILL_ONE: _("Facturation d’un compte"),
     jobs.PREVIEW: _("Aperçu de la facturation"),
     jobs.INVARIANTS: _("Vérification des documents"),
+}
+# services.work_previews names them.
+FIGURES: dict[str, Sentence] = {
+    "changes": _("Changements à appliquer"),
+    "renewals": _("Reconductions"),
+    "ends": _("Fins de contrat"),
+    "not_billed_yet": _("En attente de facturation"),
+    "refused": _("Refusés par les règles, à revoir"),
+    "notices": _("Annonces du dernier jour de préavis"),
+    "method_ends": _("Annonces de fin d’une carte ou d’un mandat"),
+    "methods_over": _("Cartes et mandats à mettre hors service"),
+    "documents_to_mail": _("Documents à envoyer par e-mail"),
+    "debits": _("Prélèvements à prévoir"),
+    "debits_of_the_file": _("Prélèvements du fichier de ce jour"),
+    "charges": _("Cartes à débiter"),
+    "accounts_late": _("Comptes en retard ou suivis"),
+    "reminders": _("Rappels à envoyer"),
+    "suspensions": _("Comptes à suspendre"),
+    "restorations": _("Comptes à rétablir"),
+    "in_error": _("En erreur, à revoir"),
+    "files": _("Documents à préparer"),
+    "documents_to_check": _("Documents à vérifier"),
+    "documents_to_send": _("Documents à envoyer par Peppol"),
+    "documents_to_follow": _("Documents dont on attend la fin"),
+    "mails": _("E-mails à renvoyer"),
 }
 # What stops a job, as executing._words names it. Other faults are told as they are.
 NO_ISSUER = "no_issuer"
@@ -144,12 +172,14 @@ def billing_preview() -> ResponseReturnValue:
 @requires(May.CORRECT_MONEY)
 @commits
 def billing_work() -> ResponseReturnValue:
-    """Start another command of the night, or the verification of the documents."""
+    """Work out what another command of the night would do, or verify the documents."""
     form = WorkForm()
     kind = str(form.kind.data)
     if not form.validate_on_submit() or kind not in (*jobs.COMMANDS, jobs.INVARIANTS):
         return _room(StartForm(formdata=None, data={"on": clock.today()}), 422)
-    return _ask(kind, {})
+    if kind == jobs.INVARIANTS:
+        return _ask(kind, {})
+    return _ask(PREVIEW_OF[kind], {"on": clock.today().isoformat()})
 
 
 def _room(form: StartForm, status: int = 200) -> ResponseReturnValue:
@@ -181,8 +211,15 @@ def billing_job(job_id: int) -> ResponseReturnValue:
 @requires(May.CORRECT_MONEY)
 @commits
 def billing_start(job_id: int) -> ResponseReturnValue:
-    """Bill what the preview showed, once. If what is due has changed since, say so: the preview is made again."""
+    """Bill what the preview showed, once. If what is due has changed since, say so: the preview is made again.
+
+    Another command starts from a preview of the same day; it does what is to be done when it comes to it.
+    """
     job = _found(job_id)
+    if job.kind in jobs.COMMAND_PREVIEWS and job.state == "done" and ButtonForm().validate_on_submit():
+        if not room.is_confirmed(db.session(), job.id) and job.args["on"] != clock.today().isoformat():
+            return _job(job, status=409, is_stale=True)
+        return _ask(jobs.COMMAND_PREVIEWS[job.kind], {}, preview_id=job.id)
     if job.kind != jobs.PREVIEW or job.state != "done" or not ButtonForm().validate_on_submit():
         abort(404)
     on, account = date.fromisoformat(job.args["on"]), job.args.get("account")
@@ -319,6 +356,7 @@ def _job(job: Job, *, status: int = 200, is_stale: bool = False) -> ResponseRetu
         title=TITLES[job.kind],
         stopped=_stopped(job.message) if job.state == "failed" and job.kind not in jobs.COMMANDS else None,
         result=result,
+        figures=[(FIGURES[what], count, cents) for what, count, cents in result.get("figures", ())],
         failing=[(each, _causes(each)) for each in failing],
         on=date.fromisoformat(job.args["on"]) if "on" in job.args else None,
         is_begun=room.is_confirmed(session, job.id),
