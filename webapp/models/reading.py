@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text
+from sqlalchemy import CompoundSelect, Connection, Row, Select, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -13,7 +13,9 @@ AnyRow = Row[*tuple[Any, ...]]  # columns by name: what each is stands in the st
 
 
 def read(
-    session: Session, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]
+    session: Session,
+    statement: Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]],
+    values: Mapping[str, Any],
 ) -> Sequence[AnyRow]:
     """The rows of a statement on tables, in the transaction of the session, what it holds written first."""
     session.flush()

@@ -1,13 +1,13 @@
-"""What a reseller signs with and how its pages look: its keys, and its themes as they were published (R1, R4)."""
+"""What belongs to a reseller: its keys and themes, what it pays for what its clients use, and its documents (R1, R4)."""
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.models.base import Base, Code, NumberKey
+from webapp.models.base import Base, BigInt, Code, Currency, NumberKey
 
 
 class ResellerKey(Base):
@@ -57,3 +57,95 @@ class ResellerTheme(Base):
     logo_type: Mapped[Code | None]  # image/png or image/jpeg
     created_by: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class WholesalePrice(Base):
+    """What a reseller pays for one thing of the catalogue, when it is the one billed. Dated, never overwritten.
+
+    Kept apart from the tariffs that its clients are shown: no page of a client reads this table. What has no wholesale
+    price is paid at the tariff of the client.
+    """
+
+    __tablename__ = "wholesale_prices"
+    __table_args__ = (
+        UniqueConstraint("reseller_id", "item", "ref", "frequency", "currency", "from_unit", "valid_from"),
+        CheckConstraint("item in ('plan', 'option', 'one_off', 'establishment')", name="known_item"),
+        CheckConstraint("frequency in ('monthly', 'annual', 'once')", name="known_frequency"),
+        CheckConstraint("amount_cents >= 0", name="amount_not_negative"),
+    )
+
+    id: Mapped[NumberKey]
+    reseller_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("resellers.id"))
+    item: Mapped[Code]
+    ref: Mapped[Code]  # code of the plan or of the option; for an establishment, of the plan
+    frequency: Mapped[Code]
+    currency: Mapped[Currency]
+    from_unit: Mapped[int] = mapped_column(default=1)  # of an establishment: from the n-th on
+    valid_from: Mapped[date]
+    amount_cents: Mapped[int]  # per unit and whole period, VAT excluded
+
+
+class ResellerAccount(Base):
+    """The account that receives the documents of a reseller: its own company, as a customer of the operator."""
+
+    __tablename__ = "reseller_accounts"
+
+    reseller_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("resellers.id"), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), unique=True)
+
+
+class ResaleLine(Base):
+    """One amount that a client of a reseller would have been billed, at its tariff and at the wholesale price.
+
+    Written instead of an invoice when the reseller is the one billed, by the same acts and for the same days. It waits
+    for the reseller's next document, of which it then is a line.
+    """
+
+    __tablename__ = "resale_lines"
+    __table_args__ = (
+        # A period is recorded once, as an invoice's is (B5).
+        UniqueConstraint("subscription_id", "run_kind", "run_on", "position"),
+        Index("ix_resale_lines_waiting", "reseller_id", "invoice_line_id"),
+        Index("ix_resale_lines_subscription_period_end", "subscription_id", "period_end"),
+    )
+
+    id: Mapped[NumberKey]
+    reseller_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("resellers.id"))
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscriptions.id"))
+    reason: Mapped[Code]  # as of an invoice: period, anniversary, plan_change, options …
+    run_kind: Mapped[Code | None]
+    run_on: Mapped[date | None]
+    charged_on: Mapped[date]
+    position: Mapped[int]
+    item: Mapped[Code]
+    ref: Mapped[str]
+    establishment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("establishments.id"))
+    description: Mapped[str]  # in the reseller's language
+    quantity: Mapped[int]
+    period_start: Mapped[date]
+    period_end: Mapped[date]
+    whole_start: Mapped[date]
+    whole_end: Mapped[date]
+    currency: Mapped[Currency]
+    unit_cents: Mapped[int]  # at the client's tariff
+    net_cents: Mapped[int]
+    wholesale_unit_cents: Mapped[int]
+    wholesale_cents: Mapped[int]
+    vat_rate: Mapped[str]  # of the client
+    vat_category: Mapped[Code]
+    root_id: Mapped[int | None] = mapped_column(BigInt, ForeignKey("resale_lines.id"), index=True)
+    invoice_line_id: Mapped[int | None] = mapped_column(BigInt, ForeignKey("invoice_lines.id"), unique=True)
+    created_at: Mapped[datetime]
+
+
+class ResellerInvoice(Base):
+    """The one document of a reseller for a month: the database refuses a second one."""
+
+    __tablename__ = "reseller_invoices"
+    __table_args__ = (UniqueConstraint("reseller_id", "month"),)
+
+    id: Mapped[NumberKey]
+    reseller_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("resellers.id"))
+    month: Mapped[date]  # the first day of the month whose acts it bills, and of those before that waited
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"), unique=True)

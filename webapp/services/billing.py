@@ -99,9 +99,11 @@ def bill_due(session: Session, subscription_id: uuid.UUID, on: date, now: dateti
         if step is None:
             return issued
         if step.draft is not None and step.draft.lines:
-            issued.append(
-                invoicing.issue(session, step.draft, situation, step.kind, today=on, now=now, run_on=step.on)
+            document = invoicing.issue(
+                session, step.draft, situation, step.kind, today=on, now=now, run_on=step.on
             )
+            if document is not None:
+                issued.append(document)
         subscription.billed_until = step.contract.signature.billed_until
         subscription.settled_on = step.contract.signature.settled_on
         scheduling.touch(session, subscription, now)

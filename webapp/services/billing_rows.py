@@ -28,9 +28,10 @@ from webapp.domain.plain_billing import (
     has_plain_details,
     plain_period,
 )
+from webapp.domain.reselling import BilledParty
 from webapp.domain.terms import Renewal
 from webapp.domain.vat import VatRate, rate_for
-from webapp.models.accounts import Account, BillingDetails
+from webapp.models.accounts import Account, BillingDetails, Reseller
 from webapp.models.catalogue import Option, OptionVersion, Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine
 from webapp.models.subscriptions import Establishment, ScheduledChange, Subscription, SubscriptionOption
@@ -113,6 +114,7 @@ class Due(NamedTuple):
     vat_treatment: str
     payment_term_days: int
     has_discounts: bool
+    is_resold: bool | None  # its reseller is billed instead
     payment_values: tuple[str | None, ...]  # in the order of PAYMENT_FIELDS
     buyer_values: tuple[str | None, ...]  # in the order of BUYER_FIELDS
 
@@ -229,7 +231,7 @@ class Page:
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    return Due._make((*row[:13], row[13:16], row[16:]))
+    return Due._make((*row[:14], row[14:17], row[17:]))
 
 
 class PlainBilling:
@@ -249,6 +251,8 @@ class PlainBilling:
 
     def problems(self, due: Due) -> tuple[Problem, ...]:
         """What keeps an account from being billed: the question of `documents.account_problems`, asked quickly."""
+        if due.is_resold:
+            return ()  # nothing is issued to it
         values, payment = due.buyer_values, due.payment_values
         if (
             has_plain_details(*_details_of(values))
@@ -288,7 +292,7 @@ class PlainBilling:
         return plain, others
 
     def _one(self, page: Page, due: Due) -> Billed | None:
-        if due.account_id in page.with_credit or due.has_discounts:
+        if due.account_id in page.with_credit or due.has_discounts or due.is_resold:
             return None
         tariff, plan_names = self.catalogue.tariffs[due.plan_price_id]
         options = self._options(page.options.get(due.id, ()), tariff)
@@ -475,6 +479,7 @@ def _statements(dialect: Dialect) -> dict[str, Select[Any]]:
             details.vat_treatment,
             details.payment_term_days,
             SUBSCRIPTIONS.c.discounts.is_not(None).label("has_discounts"),
+            (Reseller.billed_party == BilledParty.RESELLER.value).label("is_resold"),
             details.payment_method,
             details.payment_label,
             details.payment_reference,
@@ -482,6 +487,7 @@ def _statements(dialect: Dialect) -> dict[str, Select[Any]]:
         )
         .join(Account, Account.id == Subscription.account_id)
         .join(BillingDetails, BillingDetails.account_id == Account.id)
+        .outerjoin(Reseller, Reseller.id == Account.reseller_id)
         .where(among(SUBSCRIPTIONS.c.id, dialect))
     )
     if dialect.name == "postgresql":

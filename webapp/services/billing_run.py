@@ -7,6 +7,7 @@ documents: what is billed is not due any more, and the key on (subscription, kin
 """
 
 import gc
+import logging
 import sqlite3
 import time
 import uuid
@@ -23,11 +24,12 @@ from sqlalchemy.orm import Session
 
 from webapp.adapters.bulk_rows import BulkRows, as_text
 from webapp.domain.einvoice import Problem
+from webapp.domain.refusals import IncompleteDetails
 from webapp.models.accounts import Account
 from webapp.models.billing_runs import BillingRun, BillingRunFailure
 from webapp.models.invoices import Series
 from webapp.models.subscriptions import Subscription
-from webapp.services import billing, invariants
+from webapp.services import billing, invariants, reseller_invoices
 from webapp.services.billing_rows import Due, Page, PlainBilling
 from webapp.services.invariants import Broken
 
@@ -40,6 +42,7 @@ LONG_SILENT = timedelta(minutes=10)  # a run without a page for so long is dead
 MOST_FAILURES_TOLD = 100
 TRY_AGAIN = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
 WRONG_DETAILS = "wrong_details"
+log = logging.getLogger(__name__)
 
 Transaction = Callable[[], AbstractContextManager[Session]]
 Answer = TypeVar("Answer")
@@ -145,6 +148,8 @@ def run(
             if not is_complete and is_postgres and not is_rehearsal:
                 # What another hand held: wait for it. Most of it is billed by then, by the other run.
                 _pass(transaction, plain, report, account_id, now, page_size, moved, reached, True)
+        if account_id is None:
+            _bill_resellers(transaction, report, now, reached)
         found = _patiently(lambda: _finish(transaction, report, is_checked, now()))
     except Exception as fault:
         _note_fault(transaction, report, fault, now)
@@ -383,11 +388,35 @@ def _bill_one_by_one(
             result.failures.append(Failure(subscription_id, due.reference, code, (), detail))
         else:
             result.issued(*amounts)
-            if issued:
+            if issued or due.is_resold:
                 result.billed += 1
             else:
                 result.skipped += 1
         session.expunge_all()
+
+
+def _bill_resellers(
+    transaction: Transaction, report: Report, now: Callable[[], datetime], reached: Callable[[str], None]
+) -> None:
+    """The one document of each reseller for the months that are over, each in a transaction of its own."""
+    with transaction() as session:
+        waiting = reseller_invoices.waiting(session, report.on)
+    for reseller_id in waiting:
+        result = _PageResult()
+        try:
+            with transaction() as session:
+                issued = reseller_invoices.issue(session, reseller_id, report.on, now())
+                if issued is not None:
+                    result.issued(1, issued.net_cents, issued.vat_cents)
+                    if report.run_id is not None:
+                        _note_documents(session, report.run_id, result, now())
+                reached("before_commit")
+        except (reseller_invoices.NobodyToBill, IncompleteDetails) as fault:
+            # It has no subscription that the run could set aside: said in the log, and tried again by the next run.
+            log.error("reseller %s was not billed: %s", reseller_id, fault or type(fault).__name__)
+            continue
+        reached("after_commit")
+        _add(report, result)
 
 
 @contextmanager
@@ -421,9 +450,7 @@ def _open(session: Session, report: Report, reference: str | None, now: datetime
     return row.id
 
 
-def _note_page(
-    session: Session, run_id: int, result: _PageResult, last: tuple[date, str], now: datetime
-) -> None:
+def _note_documents(session: Session, run_id: int, result: _PageResult, now: datetime) -> None:
     session.execute(
         update(BillingRun)
         .where(BillingRun.id == run_id)
@@ -435,10 +462,19 @@ def _note_page(
             net_cents=BillingRun.net_cents + result.net_cents,
             vat_cents=BillingRun.vat_cents + result.vat_cents,
             total_cents=BillingRun.total_cents + result.net_cents + result.vat_cents,
-            last_due_on=last[0],
-            last_subscription_id=uuid.UUID(last[1]),
             seen_at=now,
         )
+    )
+
+
+def _note_page(
+    session: Session, run_id: int, result: _PageResult, last: tuple[date, str], now: datetime
+) -> None:
+    _note_documents(session, run_id, result, now)
+    session.execute(
+        update(BillingRun)
+        .where(BillingRun.id == run_id)
+        .values(last_due_on=last[0], last_subscription_id=uuid.UUID(last[1]))
     )
     for failure in result.failures:
         session.add(

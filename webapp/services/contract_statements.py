@@ -1,11 +1,12 @@
 """The statements that read a subscription, made once, on tables: every page begins with them."""
 
-from sqlalchemy import Text, and_, bindparam, cast, select
+from sqlalchemy import Text, and_, bindparam, cast, select, union_all
 
 from webapp.models.accounts import Account, BillingDetails, Reseller
 from webapp.models.catalogue import Option, OptionVersion, Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice, InvoiceLine
 from webapp.models.reading import rows_as_json
+from webapp.models.resellers import ResaleLine
 from webapp.models.subscriptions import Establishment, ScheduledChange, Subscription, SubscriptionOption
 
 _SUBSCRIPTION, _OPTION, _PLACE = (
@@ -17,6 +18,7 @@ _PRICE, _VERSION, _PLAN = PlanPrice.__table__.c, PlanVersion.__table__.c, Plan._
 _ACCOUNT, _DETAILS, _RESELLER = Account.__table__.c, BillingDetails.__table__.c, Reseller.__table__.c
 _SOLD, _SOLD_VERSION = Option.__table__.c, OptionVersion.__table__.c
 _CHANGE, _LINE, _INVOICE = ScheduledChange.__table__.c, InvoiceLine.__table__.c, Invoice.__table__.c
+_RESOLD = ResaleLine.__table__.c
 _THIS = bindparam("subscription_id", type_=_SUBSCRIPTION.id.type)
 
 # What the subscription holds comes in the same statement, as JSON: a thousand options are read in one go, and what
@@ -112,6 +114,10 @@ CORE = (
         _RESELLER.contact_email,
         _RESELLER.contact_phone,
         _RESELLER.allowed_actions,
+        _RESELLER.billed_party,
+        _RESELLER.prices_shown,
+        _RESELLER.invoices_shown,
+        _RESELLER.languages.label("reseller_languages"),
         _CHANGE.id.label("change_id"),
         _CHANGE.kind.label("change_kind"),
         _CHANGE.effective_on.label("change_effective_on"),
@@ -141,9 +147,34 @@ TARIFFS = (
     .join(Plan.__table__, _PLAN.id == _VERSION.plan_id)
     .where(_PRICE.id.in_(bindparam("price_ids", expanding=True)))
 )
-BILLED = (
-    select(*_LINE, _INVOICE.issued_on, _INVOICE.reason, _INVOICE.currency)
+# What was billed: the lines of documents, and those that a reseller is billed instead, numbered below zero.
+_BILLED_FIELDS = [
+    "item", "ref", "establishment_id", "quantity", "unit_cents", "period_start", "period_end", "whole_start",
+    "whole_end", "net_cents", "vat_rate", "vat_category",
+]  # fmt: skip
+_SINCE = bindparam("since", type_=_LINE.period_end.type)
+BILLED = union_all(
+    select(
+        _LINE.id, _LINE.root_id, *(_LINE[name] for name in _BILLED_FIELDS), _INVOICE.issued_on, _INVOICE.reason,
+        _INVOICE.currency, _LINE.id.label("place"),
+    )
     .join_from(InvoiceLine.__table__, Invoice.__table__, _INVOICE.id == _LINE.invoice_id)
-    .where(_LINE.subscription_id == _THIS, _LINE.period_end > bindparam("since", type_=_LINE.period_end.type))
-    .order_by(_LINE.id)
+    .where(_LINE.subscription_id == _THIS, _LINE.period_end > _SINCE),
+    select(
+        -_RESOLD.id, -_RESOLD.root_id, *(_RESOLD[name] for name in _BILLED_FIELDS), _RESOLD.charged_on,
+        _RESOLD.reason, _RESOLD.currency, _RESOLD.id,
+    ).where(_RESOLD.subscription_id == _THIS, _RESOLD.period_end > _SINCE),
+).order_by("place")  # fmt: skip
+# An account as its documents name it, with or without a subscription.
+CUSTOMER = (
+    select(
+        _ACCOUNT.id.label("account_id"),
+        _ACCOUNT.name.label("account_name"),
+        _ACCOUNT.reference,
+        _ACCOUNT.kind,
+        _ACCOUNT.language,
+        *(column for column in _DETAILS if column.name != "account_id"),
+    )
+    .join_from(Account.__table__, BillingDetails.__table__, _DETAILS.account_id == _ACCOUNT.id)
+    .where(_ACCOUNT.id == bindparam("account_id", type_=_ACCOUNT.id.type))
 )

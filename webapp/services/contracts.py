@@ -29,11 +29,12 @@ from webapp.domain.money import Money
 from webapp.domain.periods import Period
 from webapp.domain.pricing import Item
 from webapp.domain.proration import BilledLine, Correction
+from webapp.domain.reselling import BilledParty, InvoicesShown, PricesShown, Showing
 from webapp.domain.terms import Commitment
 from webapp.domain.vat import VatRate, rate_for
 from webapp.models.reading import AnyRow, read
 from webapp.services.contract_facts import discount_of, signature_of, terms_of
-from webapp.services.contract_statements import BILLED, CORE, TARIFFS
+from webapp.services.contract_statements import BILLED, CORE, CUSTOMER, TARIFFS
 
 Texts = Mapping[str, Any]
 RUN_REASONS = ("period", "anniversary")
@@ -83,6 +84,13 @@ class Partner:
     email: str
     phone: str
     allowed_actions: frozenset[str]
+    showing: Showing  # what the client sees of amounts and documents, and who is billed
+    language: str  # of what it is sent itself
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether the platform bills the reseller, and not the client."""
+        return self.showing.billed is BilledParty.RESELLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +207,11 @@ def _situation(
         addresses=addresses,
         pending=pending,
     )
+
+
+def customer(session: Session, account_id: uuid.UUID) -> Customer:
+    """An account as documents name it, with or without a subscription."""
+    return _customer(read(session, CUSTOMER, {"account_id": account_id})[0])
 
 
 def tariffs(session: Session, price_ids: Iterable[int]) -> dict[int, tuple[PlanTariff, Texts]]:
@@ -397,5 +410,16 @@ def _customer(core: AnyRow) -> Customer:
 def _partner(core: AnyRow) -> Partner | None:
     if core.reseller_id is None:
         return None
-    actions = frozenset(core.allowed_actions)
-    return Partner(core.reseller_id, core.reseller_name, core.contact_email, core.contact_phone, actions)
+    return Partner(
+        id=core.reseller_id,
+        name=core.reseller_name,
+        email=core.contact_email,
+        phone=core.contact_phone,
+        allowed_actions=frozenset(core.allowed_actions),
+        showing=Showing(
+            BilledParty(core.billed_party),
+            PricesShown(core.prices_shown),
+            InvoicesShown(core.invoices_shown),
+        ),
+        language=core.reseller_languages[0],
+    )

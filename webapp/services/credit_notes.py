@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fractions import Fraction
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from webapp.domain.access import Actor
@@ -212,13 +212,16 @@ def issue(
     shown = preview(session, number, wish, today)
     if shown.fingerprint != fingerprint:
         raise StalePreview()
-    note = invoicing.issue(session, shown.draft, shown.situation, AMOUNT_ONLY, today, now)
-    for position, description in enumerate(shown.descriptions, start=1):
-        session.execute(
-            update(InvoiceLine)
-            .where(InvoiceLine.invoice_id == note.id, InvoiceLine.position == position)
-            .values(description=description)
-        )
+    note = invoicing.issue_to(
+        session,
+        shown.draft,
+        shown.situation.customer,
+        shown.descriptions,
+        AMOUNT_ONLY,
+        today,
+        now,
+        invoice.subscription_id,
+    )
     scheduling.touch(session, subscription, now)
     audit.record(
         session, actor, invoice.account_id, "invoice.credited", invoice.number,

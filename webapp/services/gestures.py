@@ -297,7 +297,8 @@ def _still(shown: Effect, now: Effect) -> Effect:
 def _issue(session: Session, effect: Effect, today: date, now: datetime) -> list[str]:
     if effect.due is None:
         return []
-    return [invoicing.issue(session, effect.due, effect.situation, DOCUMENT_REASON, today, now).number]
+    document = invoicing.issue(session, effect.due, effect.situation, DOCUMENT_REASON, today, now)
+    return [] if document is None else [document.number]
 
 
 def _plan_effect(session: Session, subscription_id: uuid.UUID, wish: NewPlan, today: date) -> Effect:

@@ -6,6 +6,7 @@ is the account's credit, which the next invoice uses (M6).
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from webapp.domain import resale
 from webapp.domain.money import Money
 from webapp.domain.pricing import Draft, DraftLine
 from webapp.domain.refusals import IncompleteDetails
@@ -20,6 +22,7 @@ from webapp.models.invoices import CreditBalanceEntry, Invoice, InvoiceLine, Iss
 from webapp.models.subscriptions import Establishment
 from webapp.services import documents, dunning, standing
 from webapp.services.contracts import Customer, Situation
+from webapp.services.resale import record as record_resale
 from webapp.services.wording import line_description
 
 PREFIXES = {"invoice": "F", "credit_note": "NC"}
@@ -70,23 +73,49 @@ def issue(
     today: date,
     now: datetime,
     run_on: date | None = None,
-) -> Invoice:
+) -> Invoice | None:
     """Issue `draft`: an invoice, or a credit note when it gives back more than it charges. Flushes.
 
     `reason` says what asked for it; `run_on` is the day whose billing it is, for the documents of the billing run:
-    the database refuses a second one. The credit of the account is used at once.
+    the database refuses a second one. The credit of the account is used at once. What the client's reseller is billed
+    instead is recorded for its next document (`services.resale`): None when that is all of it.
     """
     if not draft.lines:
         raise ValueError("a document needs a line")
+    is_resold = situation.partner is not None and situation.partner.is_billed
+    own, resold = resale.parts(draft, is_resold)
+    if resold is not None:
+        record_resale(session, resold, situation, reason, today, now, run_on)
+    if own is None:
+        return None
+    customer = situation.customer
+    words = [line_description(line, situation, customer.language) for line in own.lines]
+    return issue_to(session, own, customer, words, reason, today, now, situation.subscription_id, run_on)
+
+
+def issue_to(
+    session: Session,
+    draft: Draft,
+    customer: Customer,
+    descriptions: Sequence[str],
+    reason: str,
+    today: date,
+    now: datetime,
+    subscription_id: uuid.UUID | None = None,
+    run_on: date | None = None,
+) -> Invoice:
+    """Issue `draft` to a customer, each line under its description, as `issue`. Flushes.
+
+    Without `subscription_id` it belongs to the account alone. Raises NoIssuer, IncompleteDetails.
+    """
     issuer = the_issuer(session)
-    _ensure_complete(issuer, situation)
+    _ensure_complete(issuer, customer)
     kind = "credit_note" if draft.is_credit_note else "invoice"
     series_id, series_number, issued_on = draw_number(session, issuer.id, PREFIXES[kind], today)
-    customer = situation.customer
     number = printed_number(PREFIXES[kind], issued_on.year, series_number)
     invoice = Invoice(
         account_id=customer.account_id,
-        subscription_id=situation.subscription_id,
+        subscription_id=subscription_id,
         issuer_id=issuer.id,
         series_id=series_id,
         series_number=series_number,
@@ -115,9 +144,10 @@ def issue(
     )
     session.add(invoice)
     session.flush()
+    written = zip(draft.lines, descriptions, strict=True)
     session.execute(
         insert(InvoiceLine),
-        [_line(line, position, invoice, situation) for position, line in enumerate(draft.lines, start=1)],
+        [_line(line, words, position, invoice) for position, (line, words) in enumerate(written, start=1)],
     )
     if kind == "credit_note":
         _give_credit(session, invoice, now)
@@ -139,15 +169,15 @@ def printed_number(prefix: str, year: int, number: int) -> str:
     return f"{prefix}{year}-{number:05d}"
 
 
-def _ensure_complete(issuer: Issuer, situation: Situation) -> None:
+def _ensure_complete(issuer: Issuer, customer: Customer) -> None:
     """Refuse details that cannot give a valid document, before a number is drawn (B4). Raises IncompleteDetails."""
     seller = frozen_seller(issuer)
     wrong = documents.account_problems(
         seller=documents.party(seller),
         seller_details=seller,
-        buyer=_buyer(situation.customer),
-        payment=_payment(situation.customer),
-        rate=situation.customer.vat,
+        buyer=_buyer(customer),
+        payment=_payment(customer),
+        rate=customer.vat,
     )
     if wrong:
         raise IncompleteDetails(tuple(f"{each.subject}.{each.field}" for each in wrong))
@@ -298,16 +328,16 @@ def _credit_payment(invoice: Invoice, cents: int, note_id: int | None, on: date,
     )
 
 
-def _line(line: DraftLine, position: int, invoice: Invoice, situation: Situation) -> dict[str, Any]:
+def _line(line: DraftLine, description: str, position: int, invoice: Invoice) -> dict[str, Any]:
     establishment = line.key.establishment_id
     return {
         "invoice_id": invoice.id,
-        "subscription_id": situation.subscription_id,
+        "subscription_id": invoice.subscription_id,
         "position": position,
         "item": line.key.item,
         "ref": line.key.ref,
         "establishment_id": uuid.UUID(establishment) if establishment else None,
-        "description": line_description(line, situation, invoice.language),
+        "description": description,
         "quantity": line.quantity,
         "unit_cents": line.unit.cents,
         "period_start": line.service.start,
