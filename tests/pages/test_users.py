@@ -53,7 +53,11 @@ def mailed_link(settings: Settings) -> str:
 
 
 def actions(session: Session) -> list[str]:
-    found = list(session.scalars(select(AuditEntry.action).where(AuditEntry.account_id.is_not(None))))
+    found = list(
+        session.scalars(
+            select(AuditEntry.action).where(AuditEntry.account_id.is_not(None)).order_by(AuditEntry.id)
+        )
+    )
     session.rollback()
     return found
 
