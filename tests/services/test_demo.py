@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.adapters import passwords
-from webapp.adapters.operator_files import MonthsAgo, read_accounts, read_issuer, read_resellers
+from webapp.adapters.operator_files import MonthsAgo, read_accounts, read_issuer
+from webapp.adapters.reseller_file import read_resellers
 from webapp.adapters.vault import Purpose, Vault
 from webapp.adapters.yaml_file import BrokenFile
 from webapp.models import Base

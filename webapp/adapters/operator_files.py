@@ -1,4 +1,4 @@
-"""The files that start an installation: the selling company, its partners, its first accounts.
+"""The files that start an installation: the selling company and its first accounts; partners are in `reseller_file`.
 
 Read with the same care as the catalogue: every mistake is told with its line. docs/catalogue.md shows the fields.
 """
@@ -22,7 +22,6 @@ from webapp.domain.catalogue import FREQUENCIES, LANGUAGES
 from webapp.domain.periods import boundary
 from webapp.i18n import _
 
-ACTIONS = ("change_plan", "options", "establishments", "terminate", "payment", "billing_details")
 STAFF_ROLES = ("support", "billing", "catalogue", "admin")
 METHODS = ("transfer", "direct_debit", "card")
 TREATMENTS = ("domestic", "reverse_charge", "franchise")
@@ -54,16 +53,6 @@ class MonthsAgo:
 @dataclass(frozen=True)
 class IssuerFile:
     values: dict[str, str]
-
-
-@dataclass(frozen=True)
-class ResellerFile:
-    slug: str
-    name: str
-    contact_name: str
-    contact_email: str
-    contact_phone: str
-    allowed_actions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -174,23 +163,13 @@ def read_issuer(path: Path) -> IssuerFile:
         ),
         "iban": _valid(root, "iban", _iban, _("un IBAN, tel que BE68 5390 0754 7034")),
         "creditor_id": _valid(root, "creditor_id", at_02.validate, _("un identifiant de créancier SEPA")),
-        "email": _e_mail(root, "email"),
+        "email": e_mail_of(root, "email"),
         "phone": root.text("phone"),
         "bic": _maybe(root, "bic"),
     }
     root.close()
     document.finish()
     return IssuerFile(values)
-
-
-def read_resellers(path: Path) -> list[ResellerFile]:
-    """The partners and their policy. Raises BrokenFile."""
-    document = Document(path)
-    root = document.root()
-    found = [_reseller(entry) for entry in root.entries("resellers", label="slug")]
-    root.close()
-    document.finish()
-    return found
 
 
 def read_accounts(path: Path) -> AccountsFile:
@@ -215,30 +194,9 @@ def read_accounts(path: Path) -> AccountsFile:
 def _teammate(entry: Entry) -> TeamFile:
     language = entry.choice("language", LANGUAGES, default="") or None
     role = entry.choice("role", STAFF_ROLES)
-    teammate = TeamFile(_e_mail(entry, "email").lower(), entry.text("name"), role, language)
+    teammate = TeamFile(e_mail_of(entry, "email").lower(), entry.text("name"), role, language)
     entry.close()
     return teammate
-
-
-def _reseller(entry: Entry) -> ResellerFile:
-    contact = entry.entry("contact")
-    actions = []
-    for code, node in entry.codes("allowed_actions"):
-        if code not in ACTIONS:
-            entry.unknown(node, entry.at("allowed_actions"), code, ACTIONS)
-        actions.append(code)
-    reseller = ResellerFile(
-        slug=entry.code("slug"),
-        name=entry.text("name"),
-        contact_name=contact.text("name") if contact else "",
-        contact_email=_e_mail(contact, "email") if contact else "",
-        contact_phone=contact.text("phone", default="") if contact else "",
-        allowed_actions=tuple(actions),
-    )
-    if contact:
-        contact.close()
-    entry.close()
-    return reseller
 
 
 def _account(entry: Entry) -> AccountFile:
@@ -246,7 +204,7 @@ def _account(entry: Entry) -> AccountFile:
     for item in entry.entries("users", label="-"):
         language = item.choice("language", LANGUAGES, default="") or None
         role = item.choice("role", [role.value for role in Role])
-        users.append(UserFile(_e_mail(item, "email").lower(), item.text("name"), role, language))
+        users.append(UserFile(e_mail_of(item, "email").lower(), item.text("name"), role, language))
         item.close()
     if not any(user.role == Role.OWNER for user in users):
         entry.complain("users", _("Personne n’est propriétaire. Attendu : au moins un « role: owner »."))
@@ -257,7 +215,7 @@ def _account(entry: Entry) -> AccountFile:
         kind=entry.choice("kind", ("business", "consumer", "public"), default="business"),
         language=entry.choice("language", LANGUAGES),
         reseller=entry.text("reseller", default="") or None,
-        billing=_billing(entry),
+        billing=billing_of(entry),
         payment=_payment(entry),
         users=tuple(users),
         overdue_invoices=entry.integer("overdue_invoices", 0, 24, default=0),
@@ -269,8 +227,9 @@ def _account(entry: Entry) -> AccountFile:
     return account
 
 
-def _billing(account: Entry) -> dict[str, Any]:
-    entry = account.entry("billing")
+def billing_of(account: Entry, name: str = "billing") -> dict[str, Any]:
+    """The columns of `billing_details`; nothing when they are missing."""
+    entry = account.entry(name)
     if entry is None:
         return {}
     vat_number = None
@@ -288,8 +247,8 @@ def _billing(account: Entry) -> dict[str, Any]:
         "country": country,
         "vat_number": vat_number,
         "enterprise_number": number,
-        "invoice_email": _e_mail(entry, "invoice_email"),
-        "accountant_email": _e_mail(entry, "accountant_email") if entry.has("accountant_email") else None,
+        "invoice_email": e_mail_of(entry, "invoice_email"),
+        "accountant_email": e_mail_of(entry, "accountant_email") if entry.has("accountant_email") else None,
         "buyer_reference": entry.text("buyer_reference", default="") or None,
         "peppol_id": f"0208:{number}" if entry.flag("peppol") and number else None,
         "vat_treatment": entry.choice("vat_treatment", TREATMENTS, default="domestic"),
@@ -386,7 +345,7 @@ def _days_ago(entry: Entry, name: str) -> int:
     return found
 
 
-def _e_mail(entry: Entry, name: str) -> str:
+def e_mail_of(entry: Entry, name: str) -> str:
     value = entry.text(name, most=254)
     if value and not E_MAIL.fullmatch(value):
         entry.complain(name, _("« %(value)s » n’est pas une adresse e-mail."), value=value)

@@ -32,6 +32,7 @@ from webapp.services import (
     audit,
     billing,
     catalogue,
+    demo_resellers,
     dunning,
     mandates,
     payment_methods,
@@ -72,13 +73,13 @@ def load(session: Session, today: date, now: datetime, vault: Vault, folder: Pat
     present = set(session.scalars(select(Account.reference)))
     missing = [account for account in file.accounts if account.reference not in present]
     _load_issuer(session, folder / "issuer.yaml")
-    _load_resellers(session, folder / "resellers.yaml", now)
+    first = min(account.subscription.starts.before(today) for account in file.accounts).replace(day=1)
+    demo_resellers.load(session, folder / "resellers.yaml", first, now)
     dunning.publish(session, dunning.check(session, folder / "dunning.yaml"), SYSTEM, now)
     if not session.scalar(select(exists().select_from(Plan))):
-        first = min(account.subscription.starts.before(today) for account in file.accounts)
         slugs = list(session.scalars(select(Reseller.slug)))
         found = read_catalogue(folder / "catalogue.yaml", slugs)
-        catalogue.publish(session, found, first.replace(month=1, day=1), SYSTEM, now)
+        catalogue.publish(session, found, first.replace(month=1), SYSTEM, now)
     if not missing:
         return Loaded((), 0)
     password_hash = hash_password(file.password)
@@ -120,24 +121,6 @@ def _load_issuer(session: Session, path: Path) -> None:
     if session.scalars(select(Issuer).where(Issuer.code == issuer.values["code"])).first() is None:
         session.add(Issuer(**issuer.values))
         session.flush()
-
-
-def _load_resellers(session: Session, path: Path, now: datetime) -> None:
-    present = set(session.scalars(select(Reseller.slug)))
-    for partner in operator_files.read_resellers(path):
-        if partner.slug not in present:
-            session.add(
-                Reseller(
-                    slug=partner.slug,
-                    name=partner.name,
-                    contact_name=partner.contact_name,
-                    contact_email=partner.contact_email,
-                    contact_phone=partner.contact_phone,
-                    allowed_actions=list(partner.allowed_actions),
-                    created_at=now,
-                )
-            )
-    session.flush()
 
 
 def _load_team(session: Session, team: tuple[TeamFile, ...], password_hash: str, now: datetime) -> None:
