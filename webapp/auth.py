@@ -20,9 +20,10 @@ from flask_login import UserMixin
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import Forbidden
 
-from webapp import clock
+from webapp import clock, filters
 from webapp.config import Settings
 from webapp.domain.access import Actor, May, Role, StaffRole, is_allowed, is_for_staff, is_staff_allowed
+from webapp.domain.reselling import EVERYTHING, BilledParty, InvoicesShown, PricesShown, Showing
 from webapp.extensions import SAFE_METHODS, db, login
 from webapp.i18n import Sentence, _
 from webapp.services import people
@@ -38,6 +39,10 @@ SETTING_UP = frozenset(
 )
 # Read by GET, and yet not for who looks at an account as its client: the whole IBAN, the page of a payment provider.
 OF_THE_CLIENT_ALONE = frozenset({"payment.mandate_file", "checkout.leave", "checkout.outcome"})
+
+# The doors of the platform's documents and of paying them: all or nothing, whatever is added behind them.
+OF_THE_PLATFORM = frozenset({"invoices", "payment", "checkout"})
+TEAM = "staff"  # the blueprint of the team's pages
 
 # What the 403 page says: who can, since the reader cannot.
 WHO_MAY: dict[May, Sentence] = {
@@ -103,6 +108,9 @@ class Visit:
     viewing: "Viewing | None" = (
         None  # an account that somebody of the team looks at as its client, wherever they are now
     )
+    showing: Showing = EVERYTHING  # what its reseller, if it has one, lets it see of amounts and documents
+    reseller_name: str | None = None
+    theme_hash: str | None = None  # the looks of that reseller
     viewed_before: str | None = (
         None  # the reference of this page's account, when looking at it has come to its end
     )
@@ -206,9 +214,12 @@ def visit() -> Visit | None:
     """Who is here, or None: found once per request, on first asking."""
     if "visit" not in g:
         g.visit = None  # if the database fails, the error page must not ask it again
-        g.visit = _resolve()
-    found: Visit | None = g.visit
-    return found
+        g.visit = found = _resolve()
+        withheld = found is not None and not found.showing.amounts and request.blueprint != TEAM
+        filters.withhold_amounts(withheld)
+        return found
+    known: Visit | None = g.visit
+    return known
 
 
 def current() -> Visit:
@@ -292,6 +303,9 @@ def init_app(app: Flask) -> None:
     login.unauthorized_handler(_to_sign_in)
     app.before_request(_close_undeclared)
     app.before_request(_refuse_while_viewing)
+    app.before_request(_hide_documents)
+    # A worker answers one request after another: what one withheld is not the next one's affair.
+    app.teardown_request(lambda _fault: filters.withhold_amounts(False))
     app.after_request(_note_visit)
 
 
@@ -333,7 +347,18 @@ def _resolve() -> Visit | None:
         staff_role=staff_role,
         has_second_factor=row.second_factor_at is not None,
         viewing=viewing,
+        showing=_showing(row) if belongs else EVERYTHING,
+        reseller_name=row.reseller_name if belongs else None,
+        theme_hash=row.theme_hash if belongs else None,
         viewed_before=None if belongs or staff_role is None else row.account_reference,
+    )
+
+
+def _showing(row: Any) -> Showing:
+    if row.billed_party is None:
+        return EVERYTHING
+    return Showing(
+        BilledParty(row.billed_party), PricesShown(row.prices_shown), InvoicesShown(row.invoices_shown)
     )
 
 
@@ -365,6 +390,14 @@ def _refuse_while_viewing() -> None:
     here = visit()
     if here is not None and here.viewing is not None:
         raise OnlyViewing()
+
+
+def _hide_documents() -> None:
+    """The platform's documents, and what pays them, are no page of a client whose reseller sends its own (R1)."""
+    if request.blueprint in OF_THE_PLATFORM:
+        here = visit()
+        if here is not None and not here.showing.platform_invoices:
+            abort(404)
 
 
 def _signed_in(_request: Any) -> SignedIn | None:

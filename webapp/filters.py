@@ -4,7 +4,9 @@ Each is a plain function of a value and a language, cached, and identical to Bab
 the French "1er", the sign of a credit, and the last day of a half-open period.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -58,14 +60,40 @@ def _signed_amount(cents: int, currency: str, locale: str) -> str:
     return sign + ("" if locale == "en" else HARD_SPACE) + _amount(abs(cents), currency, locale)
 
 
+_are_withheld: ContextVar[bool] = ContextVar("are_withheld", default=False)
+WITHHELD = "\N{EM DASH}"
+
+
+def withhold_amounts(wanted: bool) -> None:
+    """Say no amount from here on, in this request: a reseller may keep prices from its clients (R1).
+
+    Amounts are written here and nowhere else, so that a page nobody thought of keeps quiet as well.
+    """
+    _are_withheld.set(wanted)
+
+
+@contextmanager
+def amounts(*, said: bool) -> Iterator[None]:
+    """Inside, amounts are said or withheld whatever the request asks: documents say theirs, mails as their reader may."""
+    token = _are_withheld.set(not said)
+    try:
+        yield
+    finally:
+        _are_withheld.reset(token)
+
+
 def money(value: int | HasCents, locale: str, currency: str = "EUR") -> str:
     """1 234,50 € · € 1.234,50 · €1,234.50. Cents, or Money; a credit has its minus in front: − 39,50 €."""
+    if _are_withheld.get():
+        return WITHHELD
     cents, currency = (value, currency) if isinstance(value, int) else (value.cents, value.currency)
     return _amount(cents, currency, locale) if cents >= 0 else _signed_amount(cents, currency, locale)
 
 
 def signed_money(value: int | HasCents, locale: str, currency: str = "EUR") -> str:
     """+ 24,00 € or − 39,50 €, for what is added to or taken off a total."""
+    if _are_withheld.get():
+        return WITHHELD
     cents, currency = (value, currency) if isinstance(value, int) else (value.cents, value.currency)
     return _signed_amount(cents, currency, locale)
 

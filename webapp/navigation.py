@@ -10,7 +10,7 @@ from flask import current_app, request
 from sqlalchemy.orm import Session
 
 from webapp.addresses import address
-from webapp.auth import Visit
+from webapp.auth import OF_THE_PLATFORM, TEAM, Visit
 from webapp.domain.access import May, is_allowed, is_for_staff, is_staff_allowed
 from webapp.extensions import db
 from webapp.i18n import _
@@ -155,7 +155,6 @@ TEAM_PLACES = (
         covers=("staff.integration",),
     ),
 )
-TEAM = "staff"  # the blueprint of the team's pages
 
 
 def in_team_space() -> bool:
@@ -191,10 +190,15 @@ def links(visit: Visit | None) -> list[Link]:
         Link(
             place,
             address(place.endpoint, subscription_id=visit.subscription_id),
-            is_current=request.blueprint == place.endpoint.partition(".")[0],
+            is_current=request.blueprint == _blueprint(place),
         )
         for place in _open(PLACES, visit)
+        if visit.showing.platform_invoices or _blueprint(place) not in OF_THE_PLATFORM
     ]
+
+
+def _blueprint(place: Place) -> str:
+    return place.endpoint.partition(".")[0]
 
 
 def _open(places: tuple[Place, ...], visit: Visit) -> list[Place]:

@@ -14,6 +14,7 @@ from tests.support.page_linter import problems
 from tests.support.signing_in import sign_in
 from webapp import navigation
 from webapp.domain.access import Role
+from webapp.domain.reselling import EVERYTHING, Showing
 from webapp.i18n import LANGUAGES
 from webapp.rendering import render
 
@@ -26,6 +27,7 @@ class AVisit:
 
     role: Role | None
     subscription_id: uuid.UUID | None = SUBSCRIPTION
+    showing: Showing = EVERYTHING
 
 
 @pytest.fixture

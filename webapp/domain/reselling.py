@@ -69,7 +69,12 @@ class Showing:
     @property
     def platform_invoices(self) -> bool:
         """Whether the platform's documents may be read. Never those of the reseller: a client has no part in them."""
-        return self.billed is BilledParty.CLIENT and self.invoices is InvoicesShown.PLATFORM
+        return shows_platform_invoices(self.billed, self.invoices)
+
+
+def shows_platform_invoices(billed: str | None, invoices: str | None) -> bool:
+    """The same from the two values that decide; None for who buys directly."""
+    return billed is None or (billed == BilledParty.CLIENT and invoices == InvoicesShown.PLATFORM)
 
 
 # Who buys directly sees everything of its own.

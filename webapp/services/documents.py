@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from webapp import filters
 from webapp.adapters import invoice_pdf, numbers, ubl
 from webapp.adapters.qr import payment_qr
 from webapp.adapters.ubl import structured
@@ -266,8 +267,9 @@ def files(
 
 
 def _made(session: Session, invoice: Invoice, now: datetime) -> InvoiceDocument:
-    document = document_of(session, invoice)
-    pdf, xml = make(document)
+    with filters.amounts(said=True):  # whoever asks for it
+        document = document_of(session, invoice)
+        pdf, xml = make(document)
     return InvoiceDocument(
         invoice_id=invoice.id,
         channel=document.channel,

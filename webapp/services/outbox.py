@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from webapp import filters
 from webapp.adapters.mail import Attachment, Mailer, MailNotSent, compose
+from webapp.domain.reselling import PricesShown
+from webapp.models.accounts import Account, Reseller
 from webapp.models.invoices import Issuer
 from webapp.models.records import OutboxAttachment, OutboxMessage
 from webapp.templating import render_for
@@ -51,11 +54,15 @@ def queue(
 ) -> OutboxMessage:
     """Write the mail `templates/emails/<template>.txt` and `.html` in the recipient's language.
 
-    `attachments` are kept with it; mails of one `thread` are shown together, and answers go to `reply_to`. The text part begins with the subject, on a line of its own. `values` are what the templates name; amounts and
+    `attachments` are kept with it; mails of one `thread` are shown together, and answers go to `reply_to`, or for a client
+    of a reseller to that reseller, in whose name it is written (R1). The text part begins with the subject, on a line of its own. `values` are what the templates name; amounts and
     dates are given as they are, the templates write them.
     """
-    values["brand"] = session.scalar(select(Issuer.brand).order_by(Issuer.id).limit(1)) or ""
-    subject, _, text = render_for(language, f"emails/{template}.txt", **values).partition("\n")
+    sender = _sender(session, account_id)
+    values["brand"] = sender.name
+    with filters.amounts(said=sender.says_amounts):
+        subject, _, text = render_for(language, f"emails/{template}.txt", **values).partition("\n")
+        html = render_for(language, f"emails/{template}.html", subject=subject.strip(), **values)
     message = OutboxMessage(
         account_id=account_id,
         created_at=now,
@@ -64,9 +71,9 @@ def queue(
         template=template,
         subject=subject.strip(),
         text_body=text.strip() + "\n",
-        html_body=render_for(language, f"emails/{template}.html", subject=subject.strip(), **values),
+        html_body=html,
         thread=thread,
-        reply_to=reply_to,
+        reply_to=reply_to or sender.reply_to,
         attempts=0,
     )
     session.add(message)
@@ -83,6 +90,28 @@ def queue(
         )
     session.info[QUEUED] = True
     return message
+
+
+class _Sender(NamedTuple):
+    """Whose mail it is: the operator's, or for a client of a reseller that reseller's, who then reads the answers."""
+
+    name: str
+    reply_to: str | None
+    says_amounts: bool
+
+
+def _sender(session: Session, account_id: uuid.UUID | None) -> _Sender:
+    if account_id is not None:
+        partner = session.execute(
+            select(Reseller.name, Reseller.contact_email, Reseller.prices_shown)
+            .join(Account, Account.reseller_id == Reseller.id)
+            .where(Account.id == account_id)
+        ).first()
+        if partner is not None:
+            shown = PricesShown(partner.prices_shown)
+            return _Sender(partner.name, partner.contact_email, shown is not PricesShown.NONE)
+    brand = session.scalar(select(Issuer.brand).order_by(Issuer.id).limit(1)) or ""
+    return _Sender(brand, None, True)
 
 
 def has_queued(session: Session) -> bool:

@@ -18,11 +18,13 @@ from sqlalchemy.orm import Session
 from webapp.adapters import passwords
 from webapp.domain.access import SYSTEM, Actor
 from webapp.domain.refusals import LinkExpired, TooManyAttempts, WrongCredentials
+from webapp.domain.reselling import shows_platform_invoices
 from webapp.models.accounts import (
     Account,
     LoginSession,
     MailedLink,
     Membership,
+    Reseller,
     SecondFactor,
     SignInAttempt,
     User,
@@ -68,6 +70,7 @@ class AccountChoice:
     reference: str
     role: str
     subscription_id: uuid.UUID | None
+    reads_documents: bool = True  # the platform's; not where its reseller is billed, or sends its own
 
 
 class CodeNeeded(Exception):
@@ -170,6 +173,7 @@ def sign_out(session: Session, session_id: int, *, actor: Actor, now: datetime) 
 
 _LOGIN, _USER, _MEMBER = LoginSession.__table__.c, User.__table__.c, Membership.__table__.c
 _ACCOUNT, _SUBSCRIPTION, _FACTOR = Account.__table__.c, Subscription.__table__.c, SecondFactor.__table__.c
+_RESELLER = Reseller.__table__.c
 _IDENTITY = (
     _LOGIN.id.label("session_id"),
     _LOGIN.account_id.label("last_account_id"),
@@ -201,6 +205,11 @@ _VISIT = (
         null().label("account_reference"),
         null().label("suspended_on"),
         null().label("suspension_cause"),
+        null().label("reseller_name"),
+        null().label("billed_party"),
+        null().label("prices_shown"),
+        null().label("invoices_shown"),
+        null().label("theme_hash"),
     )
     .join_from(LoginSession.__table__, User.__table__, _USER.id == _LOGIN.user_id)
     .outerjoin(SecondFactor.__table__, _FACTOR_OF_STAFF)
@@ -216,6 +225,11 @@ _VISIT_OF_SUBSCRIPTION = (
         _ACCOUNT.reference.label("account_reference"),
         _ACCOUNT.suspended_on,
         _ACCOUNT.suspension_cause,
+        _RESELLER.name.label("reseller_name"),
+        _RESELLER.billed_party,
+        _RESELLER.prices_shown,
+        _RESELLER.invoices_shown,
+        _RESELLER.theme_hash,
     )
     .join_from(LoginSession.__table__, User.__table__, _USER.id == _LOGIN.user_id)
     .outerjoin(SecondFactor.__table__, _FACTOR_OF_STAFF)
@@ -227,6 +241,7 @@ _VISIT_OF_SUBSCRIPTION = (
         and_(_MEMBER.user_id == _USER.id, _MEMBER.account_id == _SUBSCRIPTION.account_id),
     )
     .outerjoin(Account.__table__, _ACCOUNT.id == func.coalesce(_MEMBER.account_id, _VIEWED))
+    .outerjoin(Reseller.__table__, _RESELLER.id == _ACCOUNT.reseller_id)
     .where(*_BY_TOKEN)
 )
 
@@ -464,8 +479,11 @@ def accounts_of(session: Session, user_id: uuid.UUID) -> list[AccountChoice]:
             Account.reference,
             Membership.role,
             Subscription.id.label("subscription_id"),
+            Reseller.billed_party,
+            Reseller.invoices_shown,
         )
         .join(Membership, Membership.account_id == Account.id)
+        .outerjoin(Reseller, Reseller.id == Account.reseller_id)
         .outerjoin(Subscription, Subscription.account_id == Account.id)
         .where(Membership.user_id == user_id)
         .order_by(
@@ -477,7 +495,8 @@ def accounts_of(session: Session, user_id: uuid.UUID) -> list[AccountChoice]:
     )
     choices: dict[uuid.UUID, AccountChoice] = {}
     for row in rows:
-        choice = AccountChoice(row.id, row.name, row.reference, row.role, row.subscription_id)
+        reads = shows_platform_invoices(row.billed_party, row.invoices_shown)
+        choice = AccountChoice(row.id, row.name, row.reference, row.role, row.subscription_id, reads)
         choices.setdefault(row.id, choice)
     return list(choices.values())
 

@@ -57,7 +57,7 @@ from webapp.models.subscriptions import (
 )
 from webapp.models.team import AccountNote
 from webapp.models.terminations import Acknowledgement
-from webapp.services import audit, payment_methods, requests, search_terms
+from webapp.services import audit, payment_methods, requests, resellers, search_terms
 
 # Never handed over: what opens a door, and files that are given as files.
 # A bank account is told by its masked label: the whole IBAN is on the signed mandate, which its owner downloads.
@@ -101,9 +101,12 @@ def export(session: Session, account_id: uuid.UUID, *, actor: Actor, now: dateti
     account = session.get_one(Account, account_id)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        text = json.dumps(_everything(session, account, now), ensure_ascii=False, indent=2, sort_keys=True)
+        everything, showing = _everything(session, account, now), resellers.showing(session, account_id)
+        if not showing.amounts:
+            everything = _without_amounts(everything)
+        text = json.dumps(everything, ensure_ascii=False, indent=2, sort_keys=True)
         archive.writestr("donnees.json", text)
-        for number, pdf, ubl in session.execute(_documents(account_id)):
+        for number, pdf, ubl in session.execute(_documents(account_id)) if showing.platform_invoices else ():
             archive.writestr(f"factures/{number}.pdf", pdf)
             archive.writestr(f"factures/{number}.xml", ubl)
         letters = (
@@ -182,6 +185,14 @@ def _everything(session: Session, account: Account, now: datetime) -> dict[str, 
 def _row(row: Base) -> dict[str, Any]:
     names: Iterable[str] = (column.name for column in row.__table__.columns)
     return {name: _plain(getattr(row, name)) for name in names if name not in SECRET}
+
+
+def _without_amounts(value: Any) -> Any:
+    """The same without what is in cents: a reseller may keep prices from its clients (R1)."""
+    if isinstance(value, dict):
+        kept = {name: each for name, each in value.items() if not str(name).endswith("cents")}
+        return {name: _without_amounts(each) for name, each in kept.items()}
+    return [_without_amounts(each) for each in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

@@ -65,12 +65,12 @@ def account_card(choice: AccountChoice) -> AccountCard:
 
 
 def first_page(choice: AccountChoice) -> str | None:
-    """Where an account opens for this role: its overview, or for an accountant its invoices."""
+    """Where an account opens for this role: its overview, or for an accountant its invoices, if they are found here."""
     if choice.subscription_id is None:
         return None
     for may, endpoint in (
         (May.READ_SUBSCRIPTION, "subscriptions.overview"),
-        (May.READ_INVOICES, "invoices.index"),
+        (May.READ_INVOICES, "invoices.index" if choice.reads_documents else "billing_details.edit"),
     ):
         if is_allowed(Role(choice.role), may) and endpoint in current_app.view_functions:
             return url_for(endpoint, subscription_id=choice.subscription_id)

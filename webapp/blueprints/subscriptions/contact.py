@@ -52,8 +52,11 @@ def send_message(subscription_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _home(subscription_id: uuid.UUID) -> str:
-    may_read = auth.visit_allows(May.READ_SUBSCRIPTION)
-    return url_for(".overview" if may_read else "invoices.index", subscription_id=subscription_id)
+    """The page that everything else is reached from, for the role at hand."""
+    endpoint = "invoices.index" if auth.current().showing.platform_invoices else "billing_details.edit"
+    if auth.visit_allows(May.READ_SUBSCRIPTION):
+        endpoint = ".overview"
+    return url_for(endpoint, subscription_id=subscription_id)
 
 
 def _form(subscription_id: uuid.UUID, form: ContactForm) -> str:
