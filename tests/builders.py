@@ -12,9 +12,16 @@ from sqlalchemy.orm import Session
 
 from webapp.adapters.bank_accounts import bank_account
 from webapp.adapters.vault import Purpose, Vault
-from webapp.domain.access import SYSTEM, Actor, Role
+from webapp.domain.access import SYSTEM, Actor, ResellerRole, Role
 from webapp.domain.money import Money
-from webapp.models.accounts import Account, BillingDetails, Membership, Reseller, User
+from webapp.models.accounts import (
+    Account,
+    BillingDetails,
+    Membership,
+    Reseller,
+    ResellerMembership,
+    User,
+)
 from webapp.models.catalogue import PlanPrice
 from webapp.models.invoices import Invoice, Issuer, Payment
 from webapp.models.payments import Mandate
@@ -142,6 +149,20 @@ def a_user(
             Membership(user_id=user.id, account_id=account.id, role=role.value, created_at=noon(LONG_AGO))
         )
         session.flush()
+    return user
+
+
+def a_colleague(
+    session: Session, reseller: Reseller, role: ResellerRole = ResellerRole.ADMIN, **values: object
+) -> User:
+    """Somebody who works for this reseller."""
+    user = a_user(session, None, **({"full_name": "Sofie Claes"} | values))
+    session.add(
+        ResellerMembership(
+            user_id=user.id, reseller_id=reseller.id, role=role.value, created_at=noon(LONG_AGO)
+        )
+    )
+    session.flush()
     return user
 
 

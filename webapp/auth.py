@@ -22,7 +22,18 @@ from werkzeug.exceptions import Forbidden
 
 from webapp import clock, filters
 from webapp.config import Settings
-from webapp.domain.access import Actor, May, Role, StaffRole, is_allowed, is_for_staff, is_staff_allowed
+from webapp.domain.access import (
+    Actor,
+    May,
+    ResellerRole,
+    Role,
+    StaffRole,
+    is_allowed,
+    is_for_resellers,
+    is_for_staff,
+    is_reseller_allowed,
+    is_staff_allowed,
+)
 from webapp.domain.reselling import EVERYTHING, BilledParty, InvoicesShown, PricesShown, Showing
 from webapp.extensions import SAFE_METHODS, db, login
 from webapp.i18n import Sentence, _
@@ -68,6 +79,11 @@ WHO_MAY: dict[May, Sentence] = {
     May.CORRECT_MONEY: _("Seule l’équipe facturation peut corriger des montants."),
     May.EDIT_CATALOGUE: _("Seule l’équipe catalogue peut changer ce qui se vend."),
     May.ADMINISTER: _("Cette page est réservée aux administrateurs de l’équipe."),
+    May.ADD_CLIENTS: _("Seuls les administrateurs et les agents du partenaire peuvent ajouter un client."),
+    May.READ_RESALE: _(
+        "Seuls les administrateurs et les lecteurs du partenaire voient ce que le partenaire paie."
+    ),
+    May.MANAGE_CONSOLE: _("Seuls les administrateurs du partenaire peuvent changer ses réglages."),
 }
 
 
@@ -78,6 +94,20 @@ class Viewing:
     account_id: uuid.UUID
     role: Role
     ends_at: datetime
+
+
+@dataclass(frozen=True)
+class Partner:
+    """The reseller for which somebody works, and their place there."""
+
+    id: uuid.UUID
+    slug: str
+    name: str
+    role: ResellerRole
+    is_suspended: bool  # its console can then be read, and no more
+
+    def may(self, may: May) -> bool:
+        return is_reseller_allowed(self.role, may, is_suspended=self.is_suspended)
 
 
 @dataclass(frozen=True)
@@ -114,6 +144,7 @@ class Visit:
     viewed_before: str | None = (
         None  # the reference of this page's account, when looking at it has come to its end
     )
+    partner: Partner | None = None  # on pages that belong to no account
 
     @property
     def actor(self) -> Actor:
@@ -122,6 +153,12 @@ class Visit:
     @property
     def staff_actor(self) -> Actor:
         return Actor(kind="staff", id=str(self.user_id), name=self.user_name)
+
+    @property
+    def partner_actor(self) -> Actor:
+        """In the history of a client, the name of the reseller is said with that of the person."""
+        name = f"{self.user_name} ({self.partner.name})" if self.partner else self.user_name
+        return Actor(kind="user", id=str(self.user_id), name=name)
 
     @property
     def is_viewing(self) -> bool:
@@ -158,6 +195,14 @@ class OnlyViewing(Forbidden):
     )
 
 
+class PartnerSuspended(Forbidden):
+    """The operator has suspended the reseller: its people read its console, and change nothing."""
+
+    sentence = _(
+        "L’accès de votre société est suspendu : vous consultez tout, et ne changez rien. Écrivez-nous."
+    )
+
+
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
     """What Flask-Login's `current_user` shows: the visit, under the names that extensions expect."""
 
@@ -174,9 +219,9 @@ def requires(
 ) -> Callable[[Callable[Arguments, ResponseReturnValue]], Callable[Arguments, ResponseReturnValue]]:
     """State who may enter a view. It comes right under the route, before `@commits`.
 
-    Anonymous: to the sign-in page, and back afterwards. Not a member of the account, or not of the operator's team: 404,
-    as for what does not exist.
-    A member, or somebody of the team, whose role does not grant `may`: 403 with the role that does.
+    Anonymous: to the sign-in page, and back afterwards. Not a member of the account, not of the operator's team, not of a
+    reseller's people: 404, as for what does not exist.
+    One of them whose role does not grant `may`: 403 with the role that does.
     """
 
     def decorate(view: Callable[Arguments, ResponseReturnValue]) -> Callable[Arguments, ResponseReturnValue]:
@@ -195,6 +240,12 @@ def requires(
                     abort(404)
                 if not is_staff_allowed(here.staff_role, may):
                     raise RoleNeeded(may)
+                return view(*args, **kwargs)
+            if is_for_resellers(may):
+                if here.partner is None:
+                    abort(404)
+                if not here.partner.may(may):
+                    raise PartnerSuspended() if here.partner.is_suspended else RoleNeeded(may)
                 return view(*args, **kwargs)
             if here.role is None and (may is not May.SIGNED_IN or here.subscription_id is not None):
                 if here.viewed_before is not None:
@@ -235,7 +286,17 @@ def visit_allows(may: May) -> bool:
     here = visit()
     if here is None:
         return False
+    if is_for_resellers(may):
+        return here.partner is not None and here.partner.may(may)
     return is_staff_allowed(here.staff_role, may) if is_for_staff(may) else is_allowed(here.role, may)
+
+
+def partner() -> Partner:
+    """The reseller of who is here, inside a view that asks for a place among its people."""
+    found = current().partner
+    if found is None:
+        raise RuntimeError("auth.partner() needs a view that requires a place among a reseller's people")
+    return found
 
 
 def session_ended() -> bool:
@@ -351,6 +412,19 @@ def _resolve() -> Visit | None:
         reseller_name=row.reseller_name if belongs else None,
         theme_hash=row.theme_hash if belongs else None,
         viewed_before=None if belongs or staff_role is None else row.account_reference,
+        partner=_partner(row),
+    )
+
+
+def _partner(row: Any) -> Partner | None:
+    if row.partner_id is None:
+        return None
+    return Partner(
+        row.partner_id,
+        row.partner_slug,
+        row.partner_name,
+        ResellerRole(row.partner_role),
+        is_suspended=row.partner_suspended_at is not None,
     )
 
 

@@ -330,6 +330,14 @@ EXPLANATIONS: dict[str, str] = {
         "C’est plus que ce qui reste à rembourser : choisissez un montant plus petit."
     ),
     "SameBankAccount": _("Le mandat %(reference)s est déjà signé pour ce compte et ce titulaire."),
+    "AlreadyColleague": _("%(email)s a déjà accès à cet espace. Changez son rôle dans la liste."),
+    "WorksForAnother": _(
+        "Votre adresse a déjà accès à l’espace d’un autre partenaire. Demandez-lui de retirer cet accès, "
+        "ou une invitation à une autre adresse."
+    ),
+    "LastResellerAdmin": _(
+        "Un partenaire garde au moins un administrateur. Donnez d’abord ce rôle à quelqu’un d’autre."
+    ),
     "BadOrigin": _(
         "« %(origin)s » n’est pas l’origine exacte d’un site. Écrivez le protocole et le domaine, sans rien après : "
         "https://espace.exemple.be."

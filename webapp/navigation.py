@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.addresses import address
 from webapp.auth import OF_THE_PLATFORM, TEAM, Visit
-from webapp.domain.access import May, is_allowed, is_for_staff, is_staff_allowed
+from webapp.domain.access import May, is_allowed, is_for_resellers, is_for_staff, is_staff_allowed
 from webapp.extensions import db
 from webapp.i18n import _
 from webapp.services import requests
@@ -70,6 +70,9 @@ OWN_PLACES = (
     Place("account.accounts", "store", _("Vos comptes"), May.SIGNED_IN, short_label=_("Comptes")),
     Place("account.preferences", "settings", _("Préférences"), May.SIGNED_IN),
     Place("staff.home", "shield-check", _("Espace équipe"), May.STAFF, short_label=_("Équipe")),
+    Place(
+        "reseller.clients", "handshake", _("Espace partenaire"), May.READ_CONSOLE, short_label=_("Partenaire")
+    ),
     Place("account.sessions", "monitor", _("Sessions ouvertes"), May.SIGNED_IN, short_label=_("Sessions")),
 )
 # The pages of the operator's own team. Each covers those that are reached from it: `covers` names their endpoints.
@@ -155,11 +158,41 @@ TEAM_PLACES = (
         covers=("staff.integration",),
     ),
 )
+# The console of a reseller, for its own people.
+CONSOLE_PLACES = (
+    Place("reseller.clients", "store", _("Clients"), May.READ_CONSOLE, covers=("reseller.client",)),
+    Place("reseller.bills", "receipt-text", _("Factures"), May.READ_RESALE),
+    Place(
+        "reseller.connection",
+        "lock",
+        _("Clés et sites"),
+        May.READ_CONSOLE,
+        short_label=_("Clés"),
+        covers=("reseller.key", "reseller.origin"),
+    ),
+    Place("reseller.look", "pen-tool", _("Apparence"), May.READ_CONSOLE, covers=("reseller.look",)),
+    Place("reseller.trial", "monitor", _("Page d’essai"), May.READ_CONSOLE, on_phone_bar=False),
+    Place("reseller.usage", "chart-no-axes-column", _("Utilisation"), May.READ_CONSOLE, on_phone_bar=False),
+    Place(
+        "reseller.colleagues",
+        "users",
+        _("Utilisateurs"),
+        May.READ_CONSOLE,
+        on_phone_bar=False,
+        covers=("reseller.colleague",),
+    ),
+)
+CONSOLE = "reseller"  # the blueprint of the pages of a reseller's people
 
 
 def in_team_space() -> bool:
     """Whether the page at hand is one of the operator's own team."""
     return request.blueprint == TEAM
+
+
+def in_console() -> bool:
+    """Whether the page at hand is one of a reseller's console."""
+    return request.blueprint == CONSOLE
 
 
 def finds_accounts(visit: Visit | None) -> bool:
@@ -180,6 +213,11 @@ def links(visit: Visit | None) -> list[Link]:
                 place.counts(db.session()) if place.counts else 0,
             )
             for place in _open(TEAM_PLACES, visit)
+        ]
+    if in_console():
+        return [
+            Link(place, address(place.endpoint), _covers(place, request.endpoint or ""))
+            for place in _open(CONSOLE_PLACES, visit)
         ]
     if visit.subscription_id is None:
         return [
@@ -207,6 +245,8 @@ def _open(places: tuple[Place, ...], visit: Visit) -> list[Place]:
 
 
 def _grants(visit: Visit, may: May) -> bool:
+    if is_for_resellers(may):
+        return visit.partner is not None and visit.partner.may(may)
     return is_staff_allowed(visit.staff_role, may) if is_for_staff(may) else is_allowed(visit.role, may)
 
 

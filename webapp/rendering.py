@@ -69,6 +69,7 @@ def environment(language: str) -> PageEnvironment:
         "here": _here,
         "links": navigation.links,
         "in_team_space": navigation.in_team_space,
+        "in_console": navigation.in_console,
         "finds_accounts": navigation.finds_accounts,
         "oob": False,
     }

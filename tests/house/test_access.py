@@ -9,13 +9,33 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from tests.builders import a_subscription, a_user, an_account
-from tests.support.access_table import ALL_MEMBERS, DOORS, EVERYBODY, SIGNED_IN, STAFF, Door, Who
+from tests.builders import a_colleague, a_reseller, a_subscription, a_user, an_account
+from tests.support.access_table import (
+    ALL_MEMBERS,
+    DOORS,
+    EVERYBODY,
+    PARTNERS,
+    SIGNED_IN,
+    STAFF,
+    Door,
+    Who,
+)
 from tests.support.signing_in import sign_in
 from webapp import create_app
 from webapp.auth import WHO_MAY
 from webapp.config import Settings
-from webapp.domain.access import ROLE_MAY, STAFF_MAY, May, Role, StaffRole, is_for_staff, is_staff_allowed
+from webapp.domain.access import (
+    RESELLER_MAY,
+    ROLE_MAY,
+    STAFF_MAY,
+    May,
+    ResellerRole,
+    Role,
+    StaffRole,
+    is_for_resellers,
+    is_for_staff,
+    is_staff_allowed,
+)
 from webapp.extensions import db
 from webapp.models.records import AuditEntry
 
@@ -30,6 +50,14 @@ def without_csrf(app: Flask) -> Iterator[None]:
     app.config["WTF_CSRF_ENABLED"] = False
     yield
     app.config["WTF_CSRF_ENABLED"] = True
+
+
+def side(*visitors: Who) -> str:
+    """To which of three sides they all belong: the team, a reseller's people, or the accounts."""
+    for name, people in (("team", STAFF), ("partners", PARTNERS)):
+        if people.issuperset(visitors):
+            return name
+    return "accounts"
 
 
 def names_a_subscription(app: Flask, door: Door) -> bool:
@@ -52,6 +80,7 @@ def knock(client: FlaskClient, door: Door, path: str, **headers: str) -> TestRes
 @pytest.fixture
 def visitors(app: Flask, session: Session) -> dict[Who, FlaskClient]:
     """A browser for each kind of visitor; the members all belong to the account of `contract`."""
+    reseller = a_reseller(session)
     contract = a_subscription(session)
     session.info["contract"] = contract.id
     clients = {Who.ANONYMOUS: app.test_client()}
@@ -61,6 +90,8 @@ def visitors(app: Flask, session: Session) -> dict[Who, FlaskClient]:
         clients[Who(place.value)] = sign_in(
             app.test_client(), session, a_user(session, staff_role=place.value)
         )
+    for post in ResellerRole:
+        clients[Who(post.value)] = sign_in(app.test_client(), session, a_colleague(session, reseller, post))
     for role in Role:
         member = a_user(session, contract.account, role)
         clients[Who(role.value)] = sign_in(app.test_client(), session, member)
@@ -89,6 +120,8 @@ def test_the_view_asks_for_what_the_table_says(built_app: Flask, door: Door) -> 
         granted = EVERYBODY
     elif is_for_staff(may):
         granted = frozenset(Who(place.value) for place in StaffRole if may in STAFF_MAY[place])
+    elif is_for_resellers(may):
+        granted = frozenset(Who(post.value) for post in ResellerRole if may in RESELLER_MAY[post])
     elif may is May.SIGNED_IN:
         granted = ALL_MEMBERS if names_a_subscription(built_app, door) else SIGNED_IN
     else:
@@ -111,7 +144,7 @@ def test_each_visitor_gets_the_answer_of_the_table(
             swapped = knock(visitors[who], door, path, **{"HX-Request": "true"})
             assert (swapped.status_code, swapped.get_data()) == (401, b"")
             assert swapped.headers["HX-Redirect"].startswith("/connexion")
-        elif who is Who.STRANGER or (who in STAFF) != (door.admitted <= STAFF):
+        elif who is Who.STRANGER or side(who) != side(*door.admitted):
             assert answer.status_code == 404, f"{who}: what belongs to others does not exist"
         else:
             assert answer.status_code == 403, f"{who}: {answer.status}"
@@ -190,8 +223,9 @@ def test_a_view_that_says_nothing_is_closed(settings: Settings, app: Flask) -> N
 
 def test_each_permission_that_not_everybody_has_says_who_has_it() -> None:
     for may in set(May) - {May.ANYONE, May.SIGNED_IN, May.STAFF}:
-        if is_for_staff(may):
+        if is_for_staff(may) or (is_for_resellers(may) and may is not May.READ_CONSOLE):
             assert may in WHO_MAY, f"{may}: say in auth.WHO_MAY who may"
+        if is_for_staff(may) or is_for_resellers(may):
             continue
         roles = {role for role in Role if may in ROLE_MAY[role]}
         if roles == set(Role):

@@ -26,6 +26,10 @@ class Who(StrEnum):
     ADMINISTRATOR = "administrator"
     VIEWER = "viewer"
     ACCOUNTANT = "accountant"
+    # Of the people of a reseller, members of no account
+    RESELLER_ADMIN = "reseller_admin"
+    RESELLER_AGENT = "reseller_agent"
+    RESELLER_READER = "reseller_reader"
 
 
 EVERYBODY = frozenset(Who)
@@ -39,6 +43,10 @@ HELP_TEAM = frozenset({Who.SUPPORT, Who.BILLING, Who.ADMIN})
 BILLING_TEAM = frozenset({Who.BILLING, Who.ADMIN})
 CATALOGUE_TEAM = frozenset({Who.CATALOGUE, Who.ADMIN})
 ADMINS = frozenset({Who.ADMIN})
+PARTNERS = frozenset({Who.RESELLER_ADMIN, Who.RESELLER_AGENT, Who.RESELLER_READER})
+PARTNER_SELLERS = PARTNERS - {Who.RESELLER_READER}
+PARTNER_BUYERS = PARTNERS - {Who.RESELLER_AGENT}  # they see what the reseller itself pays
+PARTNER_ADMINS = frozenset({Who.RESELLER_ADMIN})
 
 
 @dataclass(frozen=True)
@@ -326,6 +334,29 @@ DOORS = (
     Door("GET", "contract.acknowledgement", READERS, {"change_id": 0}, answers=frozenset({404})),
     Door("GET", "contract.withdraw", OWNER_ONLY),
     Door("POST", "contract.confirm_withdrawal", OWNER_ONLY),
+    # The console of a reseller: its own people alone; no address names the reseller
+    Door("GET", "reseller.clients", PARTNERS),
+    Door("GET", "reseller.client", PARTNERS, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("GET", "reseller.colleagues", PARTNERS),
+    Door("POST", "reseller.colleague_invite", PARTNER_ADMINS),
+    Door("POST", "reseller.colleague_invite_again", PARTNER_ADMINS, {"invitation_id": 0}, answers=NOT_FOUND),
+    Door("POST", "reseller.colleague_take_back", PARTNER_ADMINS, {"invitation_id": 0}, answers=NOT_FOUND),
+    Door(
+        "POST",
+        "reseller.colleague_role",
+        PARTNER_ADMINS,
+        {"membership_id": 0},
+        form={"role": "reseller_reader"},
+        answers=NOT_FOUND,
+    ),
+    Door(
+        "GET",
+        "reseller.colleague_confirm_removal",
+        PARTNER_ADMINS,
+        {"membership_id": 0},
+        answers=NOT_FOUND,
+    ),
+    Door("POST", "reseller.colleague_remove", PARTNER_ADMINS, {"membership_id": 0}, answers=NOT_FOUND),
     # The looks of resellers are public, like any style sheet
     Door("GET", "themes.sheet", EVERYBODY, {"hashed": "inconnu"}, answers=NOT_FOUND),
     Door("GET", "themes.logo", EVERYBODY, {"hashed": "inconnu"}, answers=NOT_FOUND),

@@ -16,6 +16,7 @@ DOORS: tuple[str, ...] = (
     "contract",
     "checkout",
     "staff",
+    "reseller",
     "api",
     "themes",
 )

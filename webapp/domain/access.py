@@ -22,9 +22,18 @@ class StaffRole(StrEnum):
     ADMIN = "admin"
 
 
+class ResellerRole(StrEnum):
+    """A place among a reseller's people."""
+
+    ADMIN = "reseller_admin"
+    AGENT = "reseller_agent"
+    READER = "reseller_reader"
+
+
 class May(StrEnum):
     """What a door asks for. ANYONE needs no sign-in, SIGNED_IN no account, STAFF any place in the operator's own team;
-    the others are granted by a role in an account, or from HELP_ACCOUNTS on by a place in the team."""
+    the others are granted by a role in an account, from HELP_ACCOUNTS on by a place in the team, and from READ_CONSOLE on
+    by a place among a reseller's people."""
 
     ANYONE = "anyone"
     SIGNED_IN = "signed_in"
@@ -47,6 +56,10 @@ class May(StrEnum):
     CORRECT_MONEY = "correct_money"
     EDIT_CATALOGUE = "edit_catalogue"
     ADMINISTER = "administer"
+    READ_CONSOLE = "read_console"
+    READ_RESALE = "read_resale"
+    ADD_CLIENTS = "add_clients"
+    MANAGE_CONSOLE = "manage_console"
 
 
 _READS = frozenset({May.READ_SUBSCRIPTION, May.READ_INVOICES, May.READ_BILLING_DETAILS, May.CONTACT_SUPPORT})
@@ -63,8 +76,19 @@ STAFF_MAY: dict[StaffRole, frozenset[May]] = {
     StaffRole.ADMIN: _OF_THE_TEAM,
 }
 
+# An agent looks after clients, and does not see what the reseller itself pays; an administrator also sets what opens the
+# embed, how it looks, and who works here.
+_READS_OF_RESELLERS = frozenset({May.READ_CONSOLE, May.READ_RESALE})
+_OF_RESELLERS = _READS_OF_RESELLERS | {May.ADD_CLIENTS, May.MANAGE_CONSOLE}
+
+RESELLER_MAY: dict[ResellerRole, frozenset[May]] = {
+    ResellerRole.ADMIN: _OF_RESELLERS,
+    ResellerRole.AGENT: frozenset({May.READ_CONSOLE, May.ADD_CLIENTS}),
+    ResellerRole.READER: _READS_OF_RESELLERS,
+}
+
 ROLE_MAY: dict[Role, frozenset[May]] = {
-    Role.OWNER: frozenset(May) - {May.ANYONE, May.SIGNED_IN} - _OF_THE_TEAM,
+    Role.OWNER: frozenset(May) - {May.ANYONE, May.SIGNED_IN} - _OF_THE_TEAM - _OF_RESELLERS,
     Role.ADMINISTRATOR: _READS | {May.CHANGE_OPTIONS, May.CHANGE_ESTABLISHMENTS, May.PAY},
     Role.VIEWER: _READS,
     Role.ACCOUNTANT: frozenset({May.READ_INVOICES, May.READ_BILLING_DETAILS, May.CONTACT_SUPPORT}),
@@ -86,6 +110,20 @@ def is_for_staff(may: May) -> bool:
 def is_staff_allowed(role: StaffRole | None, may: May) -> bool:
     """Whether a place in the team grants `may`; none grants nothing."""
     return role is not None and may in STAFF_MAY[role]
+
+
+def is_for_resellers(may: May) -> bool:
+    """Whether only a reseller's people may be granted it."""
+    return may in _OF_RESELLERS
+
+
+def is_reseller_allowed(role: ResellerRole, may: May, *, is_suspended: bool = False) -> bool:
+    """Whether a place among a reseller's people grants `may`; while the reseller is suspended, only to read.
+
+    >>> is_reseller_allowed(ResellerRole.ADMIN, May.ADD_CLIENTS, is_suspended=True)
+    False
+    """
+    return may in RESELLER_MAY[role] and (may in _READS_OF_RESELLERS or not is_suspended)
 
 
 @dataclass(frozen=True)

@@ -393,6 +393,23 @@ class NothingToView(Refusal):
 
 
 @dataclass(eq=False)
+class AlreadyColleague(Refusal):
+    """The address invited belongs to somebody who works for this reseller already."""
+
+    email: str
+
+
+@dataclass(eq=False)
+class WorksForAnother(Refusal):
+    """Who answers the invitation has a place with another reseller: a person works for one at a time."""
+
+
+@dataclass(eq=False)
+class LastResellerAdmin(Refusal):
+    """A reseller keeps at least one administrator."""
+
+
+@dataclass(eq=False)
 class BadOrigin(Refusal):
     """Not the exact https origin of a site, such as https://espace.horecaplus.example (R1)."""
 

@@ -46,6 +46,8 @@ class Reseller(Base):
     allowed_origins: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
     theme_hash: Mapped[str | None] = mapped_column(String(64))  # of the theme in force, in `reseller_themes`
     created_at: Mapped[datetime]
+    # Since then its keys open nothing, and its people read its console without changing anything; its clients go on
+    suspended_at: Mapped[datetime | None]
 
 
 class Account(Base):
@@ -144,6 +146,22 @@ class Membership(Base):
     account: Mapped[Account] = relationship(back_populates="memberships")
 
 
+class ResellerMembership(Base):
+    """The place of one user among a reseller's people. A person works for one reseller: its console needs no choice."""
+
+    __tablename__ = "reseller_memberships"
+    __table_args__ = (
+        UniqueConstraint("user_id"),
+        CheckConstraint("role in ('reseller_admin', 'reseller_agent', 'reseller_reader')", name="known_role"),
+    )
+
+    id: Mapped[NumberKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    reseller_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("resellers.id"), index=True)
+    role: Mapped[Code]
+    created_at: Mapped[datetime]
+
+
 class LoginSession(Base):
     """A server-side session. Only the SHA-256 of its token is kept; revoking the row ends it."""
 
@@ -206,15 +224,25 @@ class EmailCheck(Base):
 
 
 class Invitation(Base):
-    """A role offered by mail to an address, whoever reads it: only the hash of its link is kept (U2)."""
+    """A role offered by mail to an address, whoever reads it: only the hash of its link is kept (U2).
+
+    In an account, or among a reseller's people.
+    """
 
     __tablename__ = "invitations"
     __table_args__ = (
-        CheckConstraint("role in ('owner', 'administrator', 'viewer', 'accountant')", name="known_role"),
+        CheckConstraint(
+            "(account_id is not null and reseller_id is null"
+            " and role in ('owner', 'administrator', 'viewer', 'accountant'))"
+            " or (account_id is null and reseller_id is not null"
+            " and role in ('reseller_admin', 'reseller_agent', 'reseller_reader'))",
+            name="known_role",
+        ),
     )
 
     id: Mapped[NumberKey]
-    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    reseller_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("resellers.id"), index=True)
     email: Mapped[str] = mapped_column(String(254))
     role: Mapped[Code]
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)

@@ -62,6 +62,7 @@ LEFT_BEHIND = {
     "provider_events": "the provider knows nothing of a copy",
     "provider_refunds": "the provider knows nothing of a copy",
     "checkout_sessions": "the provider knows nothing of a copy",
+    "reseller_memberships": "nobody signs in to a copy",
     "reseller_keys": "nobody signs for a copy",
     "reseller_accounts": "who pays for another account has nothing to do with this one",
     "reseller_invoices": "the documents of another account",

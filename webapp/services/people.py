@@ -25,6 +25,7 @@ from webapp.models.accounts import (
     MailedLink,
     Membership,
     Reseller,
+    ResellerMembership,
     SecondFactor,
     SignInAttempt,
     User,
@@ -173,7 +174,7 @@ def sign_out(session: Session, session_id: int, *, actor: Actor, now: datetime) 
 
 _LOGIN, _USER, _MEMBER = LoginSession.__table__.c, User.__table__.c, Membership.__table__.c
 _ACCOUNT, _SUBSCRIPTION, _FACTOR = Account.__table__.c, Subscription.__table__.c, SecondFactor.__table__.c
-_RESELLER = Reseller.__table__.c
+_PLACE, _RESELLER = ResellerMembership.__table__.c, Reseller.__table__.c
 _IDENTITY = (
     _LOGIN.id.label("session_id"),
     _LOGIN.account_id.label("last_account_id"),
@@ -210,9 +211,16 @@ _VISIT = (
         null().label("prices_shown"),
         null().label("invoices_shown"),
         null().label("theme_hash"),
+        _RESELLER.id.label("partner_id"),
+        _RESELLER.slug.label("partner_slug"),
+        _RESELLER.name.label("partner_name"),
+        _RESELLER.suspended_at.label("partner_suspended_at"),
+        _PLACE.role.label("partner_role"),
     )
     .join_from(LoginSession.__table__, User.__table__, _USER.id == _LOGIN.user_id)
     .outerjoin(SecondFactor.__table__, _FACTOR_OF_STAFF)
+    .outerjoin(ResellerMembership.__table__, _PLACE.user_id == _USER.id)
+    .outerjoin(Reseller.__table__, _RESELLER.id == _PLACE.reseller_id)
     .where(*_BY_TOKEN)
 )
 _VIEWED = case((_LOGIN.viewing_account_id == _SUBSCRIPTION.account_id, _LOGIN.viewing_account_id))
@@ -230,6 +238,7 @@ _VISIT_OF_SUBSCRIPTION = (
         _RESELLER.prices_shown,
         _RESELLER.invoices_shown,
         _RESELLER.theme_hash,
+        null().label("partner_id"),
     )
     .join_from(LoginSession.__table__, User.__table__, _USER.id == _LOGIN.user_id)
     .outerjoin(SecondFactor.__table__, _FACTOR_OF_STAFF)
@@ -252,8 +261,9 @@ def visit(
     """Who comes with this token and, when the URL names a subscription, their role in its account: one statement.
 
     None for a token that is unknown, revoked, idle for too long or past its end, and for a disabled person.
-    Without membership `role` is None, and so is `account_id` unless somebody of the team has asked to look at that account:
-    to others, the subscription does not exist.
+    Where the URL names none, the reseller for which they work comes with them. Without membership `role` is None, and so
+    is `account_id` unless somebody of the team has asked to look at that account: to others, the subscription does not
+    exist.
     """
     values: dict[str, Any] = {"token_hash": fingerprint(token)}
     statement: Select[*tuple[Any, ...]] = _VISIT

@@ -166,10 +166,15 @@ def keys(session: Session, reseller_id: uuid.UUID) -> list[ResellerKey]:
 
 
 def active_key(session: Session, reseller_id: uuid.UUID, kid: str) -> ResellerKey | None:
-    """The key that a signature names, None if it is unknown or revoked."""
+    """The key that a signature names, None if it is unknown or revoked, or while its reseller is suspended."""
     return session.scalars(
-        select(ResellerKey).where(
-            ResellerKey.reseller_id == reseller_id, ResellerKey.kid == kid, ResellerKey.revoked_at.is_(None)
+        select(ResellerKey)
+        .join(Reseller, Reseller.id == ResellerKey.reseller_id)
+        .where(
+            ResellerKey.reseller_id == reseller_id,
+            ResellerKey.kid == kid,
+            ResellerKey.revoked_at.is_(None),
+            Reseller.suspended_at.is_(None),
         )
     ).first()
 

@@ -35,7 +35,10 @@ PRICE_DISPLAYS = ("htva", "tvac")
 @bp.get("/")
 @requires(May.ANYONE)
 def home() -> ResponseReturnValue:
-    """The account last looked at, or the only one; else the choice, or the team's space. Signed out: to sign in."""
+    """The account last looked at, or the only one; else the choice, the team's space or the console of a reseller.
+
+    Signed out: to sign in.
+    """
     here = auth.visit()
     if here is None:
         return redirect(url_for(".login"))
@@ -45,6 +48,8 @@ def home() -> ResponseReturnValue:
         wanted = choices
     if not choices and here.staff_role is not None:
         return redirect(url_for("staff.home"))
+    if not choices and here.partner is not None:
+        return redirect(url_for("reseller.clients"))
     return redirect((presenters.first_page(wanted[0]) if wanted else None) or url_for(".accounts"))
 
 

@@ -1,37 +1,11 @@
-"""Inviting somebody, giving a role, answering an invitation."""
+"""Giving a role, answering an invitation."""
 
-from wtforms import EmailField, PasswordField, RadioField, SelectField, StringField
-from wtforms.validators import DataRequired, Email, Length
+from wtforms import PasswordField, SelectField, StringField
+from wtforms.validators import DataRequired, Length
 
-from webapp.domain.access import Role
 from webapp.forms import PortalForm
 from webapp.i18n import _
-
-ROLES = {
-    Role.OWNER.value: _("Propriétaire"),
-    Role.ADMINISTRATOR.value: _("Administrateur"),
-    Role.VIEWER.value: _("Lecteur"),
-    Role.ACCOUNTANT.value: _("Comptable"),
-}
-ROLE_NOTES = {
-    Role.OWNER.value: _("Tout : formule, paiement, résiliation et utilisateurs."),
-    Role.ADMINISTRATOR.value: _("Consulte tout, change les options et les établissements."),
-    Role.VIEWER.value: _("Consulte tout, ne change rien."),
-    Role.ACCOUNTANT.value: _("Consulte les factures et les coordonnées de facturation."),
-}
-
-
-def stripped(text: str | None) -> str:
-    return (text or "").strip()
-
-
-class InviteForm(PortalForm):
-    email = EmailField(
-        _("Adresse e-mail"),
-        [DataRequired(_("Indiquez l’adresse e-mail de la personne.")), Email(), Length(max=254)],
-        filters=[stripped],
-    )
-    role = RadioField(_("Rôle"), [DataRequired(_("Choisissez un rôle."))], choices=ROLES)
+from webapp.inviting import ROLES, stripped
 
 
 class RoleForm(PortalForm):

@@ -1,6 +1,7 @@
 """See the people of an account, invite, give a role, remove; answer an invitation."""
 
 import uuid
+from collections.abc import Sequence
 
 from flask import abort, current_app, flash, make_response, redirect, session, url_for
 from flask.typing import ResponseReturnValue
@@ -8,8 +9,8 @@ from flask.typing import ResponseReturnValue
 from webapp import auth, clock
 from webapp.auth import requires
 from webapp.blueprints.users import bp
-from webapp.blueprints.users.forms import ROLE_NOTES, ROLES, InviteForm, JoinForm, RoleForm
-from webapp.domain.access import May, Role
+from webapp.blueprints.users.forms import JoinForm, RoleForm
+from webapp.domain.access import May, ResellerRole, Role
 from webapp.domain.refusals import (
     AlreadyMember,
     InvitationForAnother,
@@ -18,11 +19,13 @@ from webapp.domain.refusals import (
     NotAMember,
     PasswordTooWeak,
     TooManyAttempts,
+    WorksForAnother,
 )
 from webapp.extensions import db
 from webapp.i18n import explain, translate
+from webapp.inviting import RESELLER_ROLE_NOTES, RESELLER_ROLES, ROLE_NOTES, ROLES, InviteForm
 from webapp.rendering import current_locale, render, say
-from webapp.services import memberships, people
+from webapp.services import invitations, memberships, people
 from webapp.transactions import commits
 
 
@@ -166,11 +169,11 @@ def join(token: str) -> ResponseReturnValue:
     """A new person chooses a name and a password; a known one, signed in, presses a button."""
     here, form, now = auth.visit(), JoinForm(), clock.now()
     try:
-        invited = memberships.invitation_of(db.session(), token, now)
+        invited = invitations.invitation_of(db.session(), token, now)
         if not invited.is_known:
             if not form.validate_on_submit():
                 return _answer(token, form), 422
-            user = memberships.join_as_new(
+            user = invitations.join_as_new(
                 db.session(),
                 token,
                 full_name=form.full_name.data,
@@ -192,7 +195,7 @@ def join(token: str) -> ResponseReturnValue:
             return auth.remember(make_response(redirect(url_for("account.home"), 303)), opened)
         if here is None:
             return redirect(url_for("account.login", next=url_for(".invitation", token=token)), 303)
-        memberships.join_as_known(db.session(), token, user_id=here.user_id, now=now)
+        invitations.join_as_known(db.session(), token, user_id=here.user_id, now=now)
     except LinkExpired:
         return render("users/invitation_expired.html"), 410
     except PasswordTooWeak as refusal:
@@ -200,19 +203,24 @@ def join(token: str) -> ResponseReturnValue:
         return _answer(token, form), 422
     except InvitationForAnother:
         return _answer(token, form), 422
-    flash(say("Vous avez maintenant accès à %(account)s.", account=invited.account), "good")
-    return redirect(url_for("account.accounts"), 303)
+    except WorksForAnother as refusal:
+        return _answer(token, form, [explain(refusal, current_locale())]), 422
+    flash(say("Vous avez maintenant accès à %(account)s.", account=invited.name), "good")
+    into_console = isinstance(invited.role, ResellerRole)
+    return redirect(url_for("reseller.clients" if into_console else "account.accounts"), 303)
 
 
-def _answer(token: str, form: JoinForm) -> str:
-    invited = memberships.invitation_of(db.session(), token, clock.now())
+def _answer(token: str, form: JoinForm, sentences: Sequence[str] = ()) -> str:
+    invited = invitations.invitation_of(db.session(), token, clock.now())
     here = auth.visit()
     return render(
         "users/invitation.html",
         invited=invited,
-        role=ROLES[invited.role.value],
-        note=ROLE_NOTES[invited.role.value],
+        role=(ROLES | RESELLER_ROLES)[invited.role.value],
+        note=(ROLE_NOTES | RESELLER_ROLE_NOTES)[invited.role.value],
         form=form,
+        sentences=sentences,
+        is_partner=isinstance(invited.role, ResellerRole),
         token=token,
         is_signed_in=here is not None,
         is_reader=here is not None and here.user_email == invited.email,
