@@ -10,7 +10,7 @@ JOBS ?= 2
 POSTGRES ?= postgresql://postgres@127.0.0.1:5432/test
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-postgres lint types format translate migration lock shots readme-shots bench bench-billing bench-search bench-reminders kills browser audit
+.PHONY: help run test test-sqlite test-postgres lint types format translate migration lock shots readme-shots bench bench-billing bench-search bench-dashboard bench-reminders kills browser audit
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -94,6 +94,9 @@ bench-reminders: $(VENV)/stamp ## Measure a night of reminders against the plain
 
 bench-search: $(VENV)/stamp ## Measure the team's search and desk among 200 000 accounts, on PostgreSQL
 	$(BIN)/python -m bench.staff_search --server $(POSTGRES) $(ARGS)
+
+bench-dashboard: $(VENV)/stamp ## Measure the dashboard and the requests among 200 000 accounts, on PostgreSQL
+	$(BIN)/python -m bench.dashboard --server $(POSTGRES) $(ARGS)
 
 bench-billing: $(VENV)/stamp ## Measure the billing run against a raw insert of the same rows
 	$(BIN)/python -m bench.billing_run $(ARGS)

@@ -164,9 +164,10 @@ def measure(count: int, times: int) -> None:
         sys.exit("over its budget")
 
 
-def fill(session: object, count: int) -> None:
+def fill(session: object, count: int, script: str = MAKE + WORDS) -> None:
+    """Run the statements of `script`, those that make `count` accounts first."""
     values = {"count": count, "today": TODAY, "kinds": KINDS, "places": PLACES, "cities": CITIES}
-    for statement in (MAKE + WORDS).split(";"):
+    for statement in script.split(";"):
         if statement.strip():
             named = {name: value for name, value in values.items() if f":{name}" in statement}
             session.execute(text(statement), named)  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webapp import auth, clock
 from webapp.adapters import sheet
 from webapp.auth import requires
+from webapp.bars import Bars, bars_of, percentage
 from webapp.blueprints.staff import bp
 from webapp.domain.access import May
 from webapp.domain.money import Money
@@ -20,13 +21,13 @@ from webapp.extensions import db
 from webapp.i18n import Sentence, _
 from webapp.rendering import current_locale, render, say
 from webapp.services import dashboard as readings
-from webapp.services import revenue
+from webapp.services import requests, revenue
 from webapp.services.revenue import Level, Movement
 from webapp.services.wording import text
 
 MONTHS = 12  # of the picture
 OLDEST = 36  # months that can be chosen, the present one included
-BARS_HEIGHT, BARS_TOP, BARS_BOTTOM = 270, 30, 30  # of the picture, in pixels
+HEIGHT = 270  # of the picture, in pixels
 KINDS = {
     revenue.NEW: _("Nouveaux clients"),
     revenue.REACTIVATION: _("Retours"),
@@ -46,17 +47,6 @@ RENEWALS = {
     "monthly": _("Continue sans engagement"),
     "ends": _("S’arrête"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One end of month. Places across are percentages, heights pixels."""
-
-    level: Level
-    x: str
-    middle: str
-    y: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +87,8 @@ class Picture:
     month: date
     since: Level
     until: Level
-    bars: list[Bar]
+    levels: list[Level]  # the ends of twelve months, oldest first
+    chart: Bars
     movements: list[Movement]
 
     @property
@@ -125,7 +116,7 @@ def dashboard() -> ResponseReturnValue:
     month = _month(today)
     picture = _picture(session, month, today)
     ages, suspended = readings.unpaid(session, today)
-    overdue = ages[1:]
+    overdue, helps = ages[1:], auth.visit_allows(May.HELP_ACCOUNTS)
     return render(
         "staff/dashboard.html",
         picture=picture,
@@ -148,8 +139,9 @@ def dashboard() -> ResponseReturnValue:
             for each in readings.adoption(session, today)
         ],
         today=today,
+        requests=requests.waiting(session) if helps else None,
         months=[boundary(today.replace(day=1), -back) for back in range(OLDEST)],
-        helps=auth.visit_allows(May.HELP_ACCOUNTS),
+        helps=helps,
     )
 
 
@@ -299,21 +291,8 @@ def _edges(session: Session, month: date, today: date) -> tuple[Level, Level]:
 def _picture(session: Session, month: date, today: date) -> Picture:
     levels = revenue.levels(session, _days(month, today), today)
     since, until = levels[-2:]
-    top = max(1, *(level.twelfths for level in levels))
-    step, room = Fraction(100, len(levels)), BARS_HEIGHT - BARS_TOP - BARS_BOTTOM
-    bars = []
-    for number, level in enumerate(levels):
-        height = max(0, room * level.twelfths // top)
-        bars.append(
-            Bar(
-                level,
-                _percentage(number * step + step * Fraction(12, 100)),
-                _percentage(number * step + step / 2),
-                BARS_TOP + room - height,
-                height,
-            )
-        )
-    return Picture(month, since, until, bars, revenue.movements(session, since, until))
+    chart = bars_of([(level.on_day, level.money, level.twelfths) for level in levels], HEIGHT)
+    return Picture(month, since, until, levels, chart, revenue.movements(session, since, until))
 
 
 def _moves(movements: Sequence[Movement]) -> list[Moves]:
@@ -324,9 +303,7 @@ def _moves(movements: Sequence[Movement]) -> list[Moves]:
         found.append((kind, sum(each.count for each in of_kind), revenue.in_cents(after - before)))
     widest = max(1, *(abs(difference.cents) for _kind, _count, difference in found))
     return [
-        Moves(
-            kind, KINDS[kind], count, difference, _percentage(Fraction(100 * abs(difference.cents), widest))
-        )
+        Moves(kind, KINDS[kind], count, difference, percentage(Fraction(100 * abs(difference.cents), widest)))
         for kind, count, difference in found
     ]
 
@@ -348,19 +325,10 @@ def _slices(ages: Sequence[readings.Unpaid]) -> list[Slice]:
     found, reached = [], Fraction(0)
     for words, each in zip(AGES, ages, strict=True):
         width = Fraction(100 * each.left.cents, whole)
-        found.append(Slice(words, each, _percentage(reached), _percentage(width)))
+        found.append(Slice(words, each, percentage(reached), percentage(width)))
         reached += width
     return found
 
 
 def _share(part: int, whole: int) -> str:
-    return _percentage(Fraction(100 * min(part, whole), max(1, whole)))
-
-
-def _percentage(value: Fraction) -> str:
-    """
-    >>> _percentage(Fraction(100, 12))
-    '8.33%'
-    """
-    hundredths = round(value * 100)
-    return f"{hundredths // 100}.{hundredths % 100:02d}%"
+    return percentage(Fraction(100 * min(part, whole), max(1, whole)))
