@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -447,17 +447,18 @@ def remind(on_day: datetime | None, reference: str | None, is_rehearsal: bool, a
 @click.option("--months", default=12, show_default=True, help="How many whole months back to look at.")
 @with_appcontext
 def measure(month: datetime | None, months: int) -> None:
-    """Keep the recurring revenue at the end of each month that is over, for the dashboard.
+    """Keep the recurring revenue at the end of each month that is over, and of yesterday, for the dashboard.
 
     Every night: months not measured yet, and the last one again for what was billed late. Measuring twice keeps once.
     """
     today = clock.today()
     if month is not None and revenue.last_day(month.date()) >= today:
         raise click.ClickException(_text(_("Ce mois n’est pas terminé.")))
+    yesterday = today - timedelta(days=1)
     with _transaction() as session:
-        days = (
-            [revenue.last_day(month.date())] if month else revenue.unmeasured(session, max(months, 1), today)
-        )
+        ends = revenue.unmeasured(session, max(months, 1), today)
+        revenue.forget(session, revenue.inside_months(session, yesterday))
+    days = [revenue.last_day(month.date())] if month else sorted({*ends, yesterday})
     for day in days:
         with _transaction() as session:
             level = revenue.measure(session, day, clock.now())
@@ -467,6 +468,11 @@ def measure(month: datetime | None, months: int) -> None:
             amount=filters.money(level.money, _locale()),
             count=level.subscriptions,
         )
+    with _transaction() as session:
+        missing = revenue.unkept_moves(session)
+    for since, until in missing:
+        with _transaction() as session:
+            revenue.keep_moves(session, since, until)
 
 
 def _tell_reminders(report: dunning_service.Report, is_rehearsal: bool) -> None:

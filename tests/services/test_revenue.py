@@ -15,7 +15,7 @@ from webapp.domain.option_change import Wish
 from webapp.domain.pricing import recurring_charges
 from webapp.domain.refusals import Refusal
 from webapp.models.invoices import Invoice
-from webapp.models.revenue import RevenueDay, RevenuePoint
+from webapp.models.revenue import RevenueDay, RevenueMove, RevenuePoint
 from webapp.services import (
     billing,
     contracts,
@@ -241,6 +241,51 @@ def test_measuring_twice_keeps_what_the_lines_say(session):
     [kept] = revenue.levels(session, [end], TODAY)
     assert kept.is_measured and kept.twelfths == worked_out.twelfths
     assert revenue.movements(session, kept, kept)[0].kind == revenue.KEPT
+
+
+def test_what_moved_is_kept_and_says_what_the_lines_say(session):
+    a_subscription(session, starts_on=date(2026, 9, 1), billed_through=TODAY)
+    a_subscription(session, starts_on=date(2026, 11, 3), billed_through=TODAY)
+    october, yesterday = date(2026, 10, 31), TODAY - timedelta(days=1)
+    worked_out = revenue.movements(session, *revenue.levels(session, [october, yesterday], TODAY))
+    for day in (october, yesterday):
+        revenue.measure(session, day, noon(TODAY))
+    [pair] = revenue.unkept_moves(session)
+    revenue.keep_moves(session, *pair)
+    assert revenue.unkept_moves(session) == []
+    since, until = revenue.levels(session, [october, TODAY], TODAY, may_be_of_yesterday=True)
+    assert (until.on_day, until.is_measured) == (yesterday, True)
+    assert revenue.movements(session, since, until) == worked_out
+    assert session.scalar(select(func.sum(RevenueMove.after))) == until.twelfths
+    # Measured again, nothing of what it was is left; the day before is another day.
+    revenue.measure(session, yesterday, noon(TODAY))
+    assert [each.on_day for each, _until in revenue.unkept_moves(session)] == [october]
+    revenue.forget(session, revenue.inside_months(session, TODAY))
+    assert [level.is_measured for level in revenue.levels(session, [october, yesterday], TODAY)] == [
+        True,
+        False,
+    ]
+
+
+def test_the_first_of_a_month_is_worked_out_and_not_told_by_the_month_before(session):
+    a_subscription(session, starts_on=date(2026, 9, 1), billed_through=date(2026, 12, 1))
+    end, first = date(2026, 11, 30), date(2026, 12, 1)
+    revenue.measure(session, end, noon(first))
+    levels = revenue.levels(session, [end, first], first, may_be_of_yesterday=True)
+    assert [(level.on_day, level.is_measured) for level in levels] == [(end, True), (first, False)]
+
+
+def test_the_night_keeps_yesterday_and_what_moved(app, session, clock):
+    a_subscription(session, starts_on=date(2026, 9, 1), billed_through=TODAY)
+    session.commit()
+    for today in (TODAY, TODAY + timedelta(days=1)):
+        clock.set(today)
+        told = app.test_cli_runner().invoke(args=["measure", "--months", "2"])
+        assert told.exit_code == 0, told.output
+        days = session.scalars(select(RevenueDay.on_day).order_by(RevenueDay.on_day)).all()
+        assert days == [date(2026, 9, 30), date(2026, 10, 31), today - timedelta(days=1)]
+        assert set(session.scalars(select(RevenueMove.until_on))) == set(days[1:])
+        session.rollback()
 
 
 def test_unpaid_invoices_are_told_by_age(session):

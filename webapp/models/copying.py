@@ -46,6 +46,7 @@ LEFT_BEHIND = {
     "search_terms": "nobody searches a copy",
     "revenue_days": "what is measured decides nothing",
     "revenue_points": "what is measured decides nothing",
+    "revenue_moves": "what is measured decides nothing",
     "account_notes": "what colleagues tell each other changes nothing",
     "client_requests": "nobody answers a copy",
     "request_entries": "go with their request",

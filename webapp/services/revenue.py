@@ -40,7 +40,7 @@ from webapp.domain.money import Money, round_half_up
 from webapp.domain.periods import boundary
 from webapp.models.accounts import Account, Reseller
 from webapp.models.invoices import Invoice, InvoiceLine
-from webapp.models.revenue import RevenueDay, RevenuePoint
+from webapp.models.revenue import RevenueDay, RevenueMove, RevenuePoint
 from webapp.models.subscriptions import Subscription
 from webapp.services.contracts import AMOUNT_ONLY
 
@@ -179,16 +179,23 @@ def of_subscription(session: Session, subscription_id: uuid.UUID, day: date) -> 
     return Fraction(int(row.twelfths) if row else 0, PER_CENT)
 
 
-def levels(session: Session, days: Sequence[date], today: date) -> list[Level]:
+def levels(
+    session: Session, days: Sequence[date], today: date, *, may_be_of_yesterday: bool = False
+) -> list[Level]:
     """The revenue on each of these days. Two statements at most, however many they are.
 
-    Measured days are read as they were kept; the others, and `today` always, are worked out from the lines.
+    Measured days are read as they were kept; the others, and `today` always, are worked out from the lines. With
+    `may_be_of_yesterday`, yesterday stands for today when it was measured and is of the same month.
     """
+    yesterday = today - timedelta(days=1)
+    asked = {*days, yesterday} if may_be_of_yesterday and yesterday.month == today.month else set(days)
     kept = {
         row.on_day: Level(row.on_day, int(row.twelfths), int(row.subscriptions), is_measured=True)
-        for row in session.scalars(select(RevenueDay).where(RevenueDay.on_day.in_(days)))
+        for row in session.scalars(select(RevenueDay).where(RevenueDay.on_day.in_(asked)))
         if row.on_day < today
     }
+    if yesterday in kept and yesterday in asked - set(days):
+        days = [yesterday if day == today else day for day in days]
     missing = [day for day in days if day not in kept]
     if missing:
         each = []
@@ -244,24 +251,48 @@ def _moves(since: Level, until: Level) -> Subquery:
 def movements(session: Session, since: Level, until: Level) -> list[Movement]:
     """By kind and by reseller, those that did not move included: the sum of `after` is the revenue of `until`, and that
     of the differences is the difference of the two days. One statement."""
+    kept = _kept_moves(session, since, until) if since.is_measured and until.is_measured else []
+    if kept:
+        return kept
+    moves = _by_reseller(since, until).subquery()
+    return _told(session, select(*(moves.c[name] for name in COLUMNS), Reseller.name), moves.c.reseller_id)
+
+
+COLUMNS = ("kind", "count", "before", "after")
+
+
+def _by_reseller(since: Level, until: Level) -> Select[*tuple[Any, ...]]:
     moves = _moves(since, until)
-    rows = session.execute(
+    return (
         select(
             moves.c.kind,
-            Reseller.name,
-            func.count(),
-            func.sum(moves.c.before),
-            func.sum(moves.c.after),
+            Account.reseller_id,
+            func.count().label("count"),
+            func.sum(moves.c.before).label("before"),
+            func.sum(moves.c.after).label("after"),
         )
         .join(Subscription, Subscription.id == moves.c.subscription_id)
         .join(Account, Account.id == Subscription.account_id)
-        .outerjoin(Reseller, Reseller.id == Account.reseller_id)
-        .group_by(moves.c.kind, Reseller.id, Reseller.name)
-        .order_by(Reseller.name, moves.c.kind)
+        .group_by(moves.c.kind, Account.reseller_id)
+    )
+
+
+def _kept_moves(session: Session, since: Level, until: Level) -> list[Movement]:
+    move = RevenueMove.__table__.c
+    wanted = select(*(move[name] for name in COLUMNS), Reseller.name).where(
+        move.since_on == since.on_day, move.until_on == until.on_day
+    )
+    return _told(session, wanted, move.reseller_id)
+
+
+def _told(
+    session: Session, moves: Select[*tuple[Any, ...]], reseller_id: ColumnElement[uuid.UUID]
+) -> list[Movement]:
+    rows = session.execute(
+        moves.outerjoin(Reseller, Reseller.id == reseller_id).order_by(Reseller.name, "kind")
     )
     return [
-        Movement(kind, reseller, int(count), int(before), int(after))
-        for kind, reseller, count, before, after in rows
+        Movement(kind, name, int(count), int(before), int(after)) for kind, count, before, after, name in rows
     ]
 
 
@@ -301,8 +332,7 @@ def measure(session: Session, day: date, now: datetime) -> Level:
 
     Flushes. Killed before the commit, it has kept nothing.
     """
-    session.execute(delete(RevenuePoint).where(RevenuePoint.on_day == day))
-    session.execute(delete(RevenueDay).where(RevenueDay.on_day == day))
+    forget(session, [day])
     kept = RevenueDay(on_day=day, twelfths=0, subscriptions=0, measured_at=now)
     session.add(kept)
     session.flush()
@@ -321,6 +351,57 @@ def measure(session: Session, day: date, now: datetime) -> Level:
     kept.twelfths, kept.subscriptions = int(total), int(count)
     session.flush()
     return Level(day, kept.twelfths, kept.subscriptions, is_measured=True)
+
+
+def keep_moves(session: Session, since: Level, until: Level) -> None:
+    """Keep how the revenue went between two measured days, by one statement inside the database. Flushes."""
+    pair = RevenueMove.since_on == since.on_day, RevenueMove.until_on == until.on_day
+    session.execute(delete(RevenueMove).where(*pair))
+    moves = _by_reseller(since, until).subquery()
+    session.execute(
+        insert(RevenueMove).from_select(
+            ["since_on", "until_on", "reseller_id", *COLUMNS],
+            select(
+                literal(since.on_day),
+                literal(until.on_day),
+                moves.c.reseller_id,
+                *(moves.c[name] for name in COLUMNS),
+            ),
+        )
+    )
+    session.flush()
+
+
+def unkept_moves(session: Session) -> list[tuple[Level, Level]]:
+    """The pairs of measured days, each with the end of the month before it, whose moves are not kept: oldest first."""
+    measured = [
+        Level(row.on_day, int(row.twelfths), int(row.subscriptions), is_measured=True)
+        for row in session.scalars(select(RevenueDay).order_by(RevenueDay.on_day))
+    ]
+    by_day = {level.on_day: level for level in measured}
+    rows = session.execute(select(RevenueMove.since_on, RevenueMove.until_on).distinct())
+    kept = {(row.since_on, row.until_on) for row in rows}
+    pairs = [(level.on_day.replace(day=1) - timedelta(days=1), level) for level in measured]
+    return [
+        (by_day[since], until)
+        for since, until in pairs
+        if since in by_day and (since, until.on_day) not in kept
+    ]
+
+
+def forget(session: Session, days: Sequence[date]) -> None:
+    """Days that are to be measured again, or no more: their points and what moved to and from them go too."""
+    session.execute(
+        delete(RevenueMove).where(or_(RevenueMove.since_on.in_(days), RevenueMove.until_on.in_(days)))
+    )
+    session.execute(delete(RevenuePoint).where(RevenuePoint.on_day.in_(days)))
+    session.execute(delete(RevenueDay).where(RevenueDay.on_day.in_(days)))
+
+
+def inside_months(session: Session, before: date) -> list[date]:
+    """The measured days before that one that end no month: each was yesterday once."""
+    days = session.scalars(select(RevenueDay.on_day).where(RevenueDay.on_day < before))
+    return [day for day in days if day != last_day(day)]
 
 
 def unmeasured(session: Session, months: int, today: date) -> list[date]:

@@ -181,7 +181,7 @@ File = tuple[tuple[Sentence, ...], Callable[[Session, date, date], Rows]]
 
 
 def _revenue_rows(session: Session, month: date, today: date) -> Rows:
-    for level in revenue.levels(session, _days(month, today), today):
+    for level in _levels(session, _days(month, today), today):
         yield level.on_day, level.money, level.subscriptions
 
 
@@ -284,12 +284,17 @@ def _days(month: date, today: date) -> list[date]:
 
 
 def _edges(session: Session, month: date, today: date) -> tuple[Level, Level]:
-    since, until = revenue.levels(session, _days(month, today)[-2:], today)
+    since, until = _levels(session, _days(month, today)[-2:], today)
     return since, until
 
 
+def _levels(session: Session, days: Sequence[date], today: date) -> list[Level]:
+    """Of today, what the night has kept of yesterday: among many accounts, today takes seconds to work out."""
+    return revenue.levels(session, days, today, may_be_of_yesterday=True)
+
+
 def _picture(session: Session, month: date, today: date) -> Picture:
-    levels = revenue.levels(session, _days(month, today), today)
+    levels = _levels(session, _days(month, today), today)
     since, until = levels[-2:]
     chart = bars_of([(level.on_day, level.money, level.twelfths) for level in levels], HEIGHT)
     return Picture(month, since, until, levels, chart, revenue.movements(session, since, until))
