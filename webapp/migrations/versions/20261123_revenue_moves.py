@@ -1,13 +1,13 @@
 """revenue: how it moved between measured days, kept
 
-Revision d2f7b6a0e915, after b81d4f60a2c7.
+Revision d2f7b6a0e915, after 9b1d47e6f0a2.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "d2f7b6a0e915"
-down_revision = "b81d4f60a2c7"
+down_revision = "9b1d47e6f0a2"
 branch_labels = None
 depends_on = None
 
