@@ -1,13 +1,13 @@
 """revenue: how it moved between measured days, kept
 
-Revision d2f7b6a0e915, after 9b1d47e6f0a2.
+Revision d2f7b6a0e915, after 7d2c94b1e6f8.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "d2f7b6a0e915"
-down_revision = "9b1d47e6f0a2"
+down_revision = "7d2c94b1e6f8"
 branch_labels = None
 depends_on = None
 
