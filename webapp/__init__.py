@@ -14,12 +14,14 @@ from webapp import (
     clock,
     commands,
     dispatching,
+    embedding,
     errors,
     executing,
     extensions,
     i18n,
     integrations,
     mailing,
+    mounting,
     paying,
     rendering,
     security,
@@ -34,10 +36,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Build the application. Without `settings`, they are read from the environment."""
     settings = settings or Settings.from_env(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    app = Flask(__name__, instance_path=str(settings.instance), static_folder=None)
+    app = mounting.Portal(__name__, instance_path=str(settings.instance), static_folder=None)
     app.config.update(_flask_settings(settings))
     app.extensions["portal_settings"] = settings
     app.extensions["portal_vault"] = Vault([settings.secret_key, *settings.secret_key_fallbacks])
+    mounting.init_app(app)
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
@@ -45,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     clock.configure(settings.time_zone, settings.clock)
     assets.init_app(app, settings.instance)
     security.init_app(app, settings)
+    embedding.init_app(app)
     extensions.init_app(app)
     i18n.init_app(app)
     auth.init_app(app)

@@ -14,13 +14,13 @@ from functools import wraps
 from typing import Any, ParamSpec
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, g, make_response, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import Forbidden
 
-from webapp import clock, filters
+from webapp import clock, filters, mounting
 from webapp.config import Settings
 from webapp.domain.access import (
     Actor,
@@ -33,11 +33,12 @@ from webapp.domain.access import (
     is_for_staff,
     is_reseller_allowed,
     is_staff_allowed,
+    lesser,
 )
 from webapp.domain.reselling import EVERYTHING, BilledParty, InvoicesShown, PricesShown, Showing
 from webapp.extensions import SAFE_METHODS, db, login
 from webapp.i18n import Sentence, _
-from webapp.services import people
+from webapp.services import embed_sessions, people
 from webapp.services.viewing import LASTS as LOOK_LASTS
 from webapp.transactions import own_transaction
 
@@ -145,10 +146,12 @@ class Visit:
         None  # the reference of this page's account, when looking at it has come to its end
     )
     partner: Partner | None = None  # on pages that belong to no account
+    through: str = ""  # the reseller in whose page this is shown; `session_id` is then one of the embed
 
     @property
     def actor(self) -> Actor:
-        return Actor(kind="user", id=str(self.user_id), name=self.user_name)
+        name = f"{self.user_name} ({self.through})" if self.through else self.user_name
+        return Actor(kind="user", id=str(self.user_id), name=name)
 
     @property
     def staff_actor(self) -> Actor:
@@ -172,7 +175,9 @@ class Visit:
 
     @property
     def is_to_note(self) -> bool:
-        """Whether the session's row is behind: five minutes old, or last seen in another account."""
+        """Whether the session's row is behind: five minutes old (one in the embed), or last seen in another account."""
+        if self.through:
+            return clock.now() - self.last_seen_at >= embed_sessions.SEEN_EVERY
         other_account = self.own_account_id is not None and self.own_account_id != self.last_account_id
         return other_account or clock.now() - self.last_seen_at >= people.SEEN_EVERY
 
@@ -376,6 +381,50 @@ def _settings() -> Settings:
 
 
 def _resolve() -> Visit | None:
+    """By the bearer alone in the embed, by the cookie alone elsewhere: neither opens the other."""
+    here = mounting.mount()
+    return _of_cookie() if here is None else _of_embed(here)
+
+
+def _of_embed(here: mounting.Mount) -> Visit | None:
+    """Who comes with the session that a reseller opened, or with one of its tickets, in the account of that session."""
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    bearer = token if scheme.lower() == "bearer" and len(token) <= 100 else ""
+    if not bearer and here.ticket_of is None:
+        return None
+    row = embed_sessions.visit(
+        db.session(), here.slug, token=bearer, session_id=here.ticket_of, now=clock.now()
+    )
+    if row is None:
+        return None
+    mounting.remember(session, row.session_id, row.state)
+    subscription_id: uuid.UUID | None = (request.view_args or {}).get("subscription_id")
+    belongs = subscription_id is None or embed_sessions.owns(db.session(), row.account_id, subscription_id)
+    role = lesser(lesser(Role(row.asked_role), Role(row.own_role)), Role(row.role_cap))
+    return Visit(
+        user_id=row.user_id,
+        user_name=row.full_name,
+        user_email=row.email,
+        language=row.language,
+        price_display=row.price_display,
+        role=role if belongs else None,
+        account_id=row.account_id if belongs else None,
+        account_name=row.account_name if belongs else None,
+        account_reference=row.account_reference if belongs else None,
+        subscription_id=subscription_id,
+        session_id=row.session_id,
+        last_account_id=row.account_id,
+        last_seen_at=row.last_seen_at,
+        suspended_on=row.suspended_on if belongs else None,
+        suspension_cause=row.suspension_cause if belongs else None,
+        showing=_showing(row),
+        reseller_name=row.reseller_name,
+        theme_hash=row.theme_hash,
+        through=row.reseller_name,
+    )
+
+
+def _of_cookie() -> Visit | None:
     token = request.cookies.get(cookie_name())
     if not token or len(token) > 100:
         return None
@@ -525,8 +574,11 @@ def _note_visit(response: Response) -> Response:
         return response
     try:
         db.session.rollback()  # what the door wanted to keep is committed; SQLite has one writer
-        with own_transaction() as session:
-            people.note_visit(session, here.session_id, here.own_account_id, now=clock.now())
+        with own_transaction() as writing:
+            if here.through:
+                embed_sessions.note_visit(writing, here.session_id, now=clock.now())
+            else:
+                people.note_visit(writing, here.session_id, here.own_account_id, now=clock.now())
     except OperationalError as error:
         log.warning("the last visit could not be noted: %s", error.orig)
     return response

@@ -36,6 +36,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def elsewhere() -> datetime:
+    """This instant on other people's clocks, aware, in UTC: what they sign is of the real day, in a demo too."""
+    return now() if isinstance(_frozen, datetime) else datetime.now(UTC)
+
+
 def today() -> date:
     """The business date, in the business time zone."""
     return now().astimezone(_zone).date()

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from flask import current_app, request
 from sqlalchemy.orm import Session
 
+from webapp import mounting
 from webapp.addresses import address
 from webapp.auth import OF_THE_PLATFORM, TEAM, Visit
 from webapp.domain.access import May, is_allowed, is_for_resellers, is_for_staff, is_staff_allowed
+from webapp.embed_doors import is_open
 from webapp.extensions import db
 from webapp.i18n import _
 from webapp.services import requests
@@ -240,8 +242,12 @@ def _blueprint(place: Place) -> str:
 
 
 def _open(places: tuple[Place, ...], visit: Visit) -> list[Place]:
-    built = current_app.view_functions
-    return [place for place in places if place.endpoint in built and _grants(visit, place.may)]
+    built, in_embed = current_app.view_functions, mounting.mount() is not None
+    return [
+        place
+        for place in places
+        if place.endpoint in built and _grants(visit, place.may) and (not in_embed or is_open(place.endpoint))
+    ]
 
 
 def _grants(visit: Visit, may: May) -> bool:

@@ -17,8 +17,7 @@ from webapp.adapters.payment_provider import MethodKind, Outcome, PaymentProvide
 from webapp.adapters.payment_providers import provider_for
 from webapp.config import Settings
 from webapp.extensions import db
-from webapp.i18n import LANGUAGES
-from webapp.rendering import environment
+from webapp.rendering import environments
 from webapp.services import charges, checkout, provider_events, provider_refunds
 from webapp.services.collections import Links
 from webapp.transactions import after_commit, own_transaction
@@ -32,8 +31,8 @@ def init_app(app: Flask) -> None:
     after_commit(app, send_refunds_asked)
     app.cli.add_command(provider_events_command)
     app.cli.add_command(charge)
-    for language in LANGUAGES:
-        environment(language).globals["saves"] = saves
+    for made in environments():
+        made.globals["saves"] = saves
 
 
 # --- For doors -------------------------------------------------------------------------------------------------

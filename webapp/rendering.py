@@ -3,14 +3,16 @@
 Every page receives `visit` (who is signed in, or None), `operator` (whose portal this is) and `language`.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 from flask import Flask, current_app, g, get_flashed_messages, has_request_context, request
 from flask_wtf.csrf import generate_csrf
+from jinja2 import BaseLoader
 from markupsafe import Markup
 
-from webapp import auth, clock, filters, navigation, operator
+from webapp import auth, clock, filters, mounting, navigation, operator
 from webapp.addresses import address
 from webapp.compiling import PageEnvironment
 from webapp.config import Settings
@@ -18,13 +20,15 @@ from webapp.i18n import DEFAULT_LANGUAGE, LANGUAGE_COOKIE, LANGUAGES, choose_loc
 from webapp.security import csp_nonce
 from webapp.templating import make_environment
 
+FRAMES = {"layouts/portal.html": "layouts/embed.html", "layouts/alone.html": "layouts/embed.html"}
+
 # ── Doors ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def render(template: str, **context: Any) -> str:
     """A page or a fragment in the language of the request."""
     language = current_locale()
-    page = environment(language).get_template(template)
+    page = environment(language, mounting.mount() is not None).get_template(template)
     return page.render(visit=auth.visit(), operator=operator.current(), **context)
 
 
@@ -35,7 +39,7 @@ def current_locale() -> str:
     if "locale" not in g:
         settings: Settings = current_app.extensions["portal_settings"]
         visit = auth.visit()
-        cookie = request.cookies.get(LANGUAGE_COOKIE)
+        cookie = None if mounting.mount() else request.cookies.get(LANGUAGE_COOKIE)
         accepted = request.headers.get("Accept-Language", "")
         g.locale = choose_locale(visit.language if visit else None, cookie, accepted, settings.default_locale)
     return str(g.locale)
@@ -54,9 +58,15 @@ def say_count(singular: str, plural: str, count: int, /, **values: object) -> st
 
 
 @lru_cache
-def environment(language: str) -> PageEnvironment:
-    """The templates of one language, with what only a request can give."""
+def environment(language: str, in_embed: bool) -> PageEnvironment:
+    """The templates of one language, with what only a request can give.
+
+    In the embed they are the same, within another frame: the layouts that pages extend are found there under their
+    names.
+    """
     made = make_environment(language, markup=True)
+    if in_embed and made.loader is not None:
+        made.loader = _OtherFrame(made.loader)
     made.filters["moment"] = lambda instant: filters.moment(clock.local(instant), language)
     made.globals |= {
         "url_for": address,
@@ -71,11 +81,35 @@ def environment(language: str) -> PageEnvironment:
         "in_team_space": navigation.in_team_space,
         "in_console": navigation.in_console,
         "finds_accounts": navigation.finds_accounts,
+        "held_by": mounting.frame,
+        "hosted": _hosted,
         "oob": False,
     }
     made.constants = {"asset": asset, "icon": icon, "exists": _endpoint_exists}
     made.refuse_what_asks_for_the_context()
     return made
+
+
+def environments() -> Iterator[PageEnvironment]:
+    """All of them, for what every page may call."""
+    for language in LANGUAGES:
+        yield environment(language, False)
+        yield environment(language, True)
+
+
+class _OtherFrame(BaseLoader):
+    """The same templates, but for the layouts of pages: each is the one of the embed."""
+
+    def __init__(self, inner: BaseLoader) -> None:
+        self.inner = inner
+
+    def get_source(self, environment: Any, template: str) -> Any:
+        return self.inner.get_source(environment, FRAMES.get(template, template))
+
+
+def _hosted(endpoint: str, **values: object) -> str:
+    """The address in the portal itself, from a page of the embed too."""
+    return mounting.hosted(address(endpoint, **values))
 
 
 def _csrf_token() -> str:
@@ -110,5 +144,5 @@ def _here() -> str:
 
 
 def init_app(app: Flask) -> None:
-    for language in LANGUAGES:
-        environment(language).auto_reload = app.debug
+    for made in environments():
+        made.auto_reload = app.debug

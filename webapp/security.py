@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, request
 
+from webapp import mounting
 from webapp.config import Settings
 from webapp.extensions import SAFE_METHODS
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self'; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}; "
     "require-trusted-types-for 'script'; trusted-types htmx"
 )
 
@@ -27,6 +28,10 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+# Posted by pages of resellers: the view itself compares their origin with those that the reseller has registered.
+FROM_ELSEWHERE = frozenset({"embed.open_session"})
 
 
 def csp_nonce() -> str:
@@ -45,17 +50,30 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def refuse_other_origins() -> None:
-        if request.method not in SAFE_METHODS and not _comes_from_here(own_hosts):
+        if request.method in SAFE_METHODS or request.endpoint in FROM_ELSEWHERE:
+            return
+        if not _comes_from_here(own_hosts):
             abort(403)
 
     @app.after_request
     def add_headers(response: Response) -> Response:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", POLICY.format(nonce=csp_nonce()))
+        policy = POLICY.format(nonce=csp_nonce(), framed_by=_framed_by())
+        response.headers.setdefault("Content-Security-Policy", policy)
+        if mounting.mount() is not None:
+            del response.headers[
+                "X-Frame-Options"
+            ]  # it knows one origin at most; the policy above knows the list
         response.headers.setdefault("Cache-Control", "no-store")  # a public answer sets its own
         response.vary.add("HX-Request")
         return response
+
+
+def _framed_by() -> str:
+    """Who may show this answer in a frame: the origins of the reseller of the address, nobody elsewhere."""
+    held_by = mounting.frame()
+    return " ".join(held_by.origins) or "'none'" if held_by is not None else "'none'"
 
 
 def _comes_from_here(own_hosts: set[str]) -> bool:

@@ -29,6 +29,13 @@ def test_a_demo_stays_on_its_date_while_the_hours_run():
     assert business_clock.now() <= business_clock.now()
 
 
+def test_a_demo_does_not_move_the_clocks_of_others(clock):
+    business_clock.freeze(date(2020, 1, 1))
+    assert business_clock.elsewhere().year > 2020
+    clock.set(date(2026, 11, 16))
+    assert business_clock.elsewhere() == business_clock.now()
+
+
 def test_an_instant_without_its_zone_is_refused():
     with pytest.raises(ValueError, match="time zone"):
         business_clock.freeze(datetime(2026, 11, 16, 10))  # noqa: DTZ001

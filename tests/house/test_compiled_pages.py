@@ -30,9 +30,9 @@ MADE_BY_US = rendering.environment
 ONCE = re.compile(r'((?:nonce|content|value)=")[\w.-]{20,}(")')
 
 
-def as_jinja_would(language: str) -> PageEnvironment:
+def as_jinja_would(language: str, in_embed: bool) -> PageEnvironment:
     """The same environment without our compiler: files apart, functions called and values escaped by Jinja."""
-    plain = MADE_BY_US.__wrapped__(language)
+    plain = MADE_BY_US.__wrapped__(language, in_embed)
     plain.template_class, plain.code_generator_class = Template, CodeGenerator
     plain.auto_reload, plain.constants = True, {}
     return plain

@@ -29,7 +29,8 @@ ANY_VALUE = {
     "UnicodeConverter": "inconnu",
     "PathConverter": "inconnu",
 }
-THE_TEAM_AND_ITS_OWN = {"staff", "account", "api"}
+# And what reads no cookie: keys for programs, sessions of the embed. Nobody looks at an account from there.
+THE_TEAM_AND_ITS_OWN = {"staff", "account", "api", "embed"}
 OF_CLIENTS = [door for door in DOORS if door.endpoint.partition(".")[0] not in THE_TEAM_AND_ITS_OWN]
 READ = [
     door

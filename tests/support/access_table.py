@@ -295,6 +295,11 @@ DOORS = (
     Door("GET", "api.invoices", EVERYBODY, {"reference": "CA-0"}, answers=frozenset({401})),
     Door("GET", "api.invoice", EVERYBODY, {"number": "F2026-00000"}, answers=frozenset({401})),
     Door("GET", "api.event_feed", EVERYBODY, answers=frozenset({401})),
+    # The embed: the address is everybody's, the answer is for an assertion, a session or a ticket
+    Door("POST", "embed.open_session", EVERYBODY, {"slug": "inconnu"}, answers=NOT_FOUND),
+    Door("POST", "embed.write_ticket", EVERYBODY, {"slug": "inconnu"}, answers=NOT_FOUND),
+    Door("GET", "embed.ticket", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    Door("GET", "embed.loader", EVERYBODY),
     # Establishments: everybody who reads the subscription sees them; one that does not exist is not found
     Door("GET", "establishments.index", READERS),
     Door("POST", "establishments.preview_services", OWNER_AND_ADMINISTRATOR),

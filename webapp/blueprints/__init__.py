@@ -19,4 +19,5 @@ DOORS: tuple[str, ...] = (
     "reseller",
     "api",
     "themes",
+    "embed",
 )

@@ -102,6 +102,20 @@ def is_allowed(role: Role | None, may: May) -> bool:
     return role is not None and may in ROLE_MAY[role]
 
 
+def is_at_most(role: Role, cap: Role) -> bool:
+    """Whether `role` grants nothing that `cap` does not.
+
+    >>> is_at_most(Role.VIEWER, Role.ADMINISTRATOR), is_at_most(Role.OWNER, Role.ADMINISTRATOR)
+    (True, False)
+    """
+    return ROLE_MAY[role] <= ROLE_MAY[cap]
+
+
+def lesser(one: Role, other: Role) -> Role:
+    """The one that grants less: each role grants all that the next does, from owner to accountant."""
+    return one if is_at_most(one, other) else other
+
+
 def is_for_staff(may: May) -> bool:
     """Whether only the operator's own team may be granted it."""
     return may in _OF_THE_TEAM

@@ -34,6 +34,9 @@ SHARED = frozenset(
 LEFT_BEHIND = {
     "sign_in_attempts": "nobody signs in to a copy",
     "login_sessions": "nobody signs in to a copy",
+    "embed_assertions": "nobody signs in to a copy",
+    "embed_sessions": "nobody signs in to a copy",
+    "embed_tickets": "go with their session",
     "mailed_links": "nobody signs in to a copy",
     "second_factors": "a secret, and nobody signs in to a copy",
     "recovery_codes": "a secret, and nobody signs in to a copy",

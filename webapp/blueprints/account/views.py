@@ -56,7 +56,7 @@ def home() -> ResponseReturnValue:
 @bp.get("/connexion")
 @requires(May.ANYONE)
 def login() -> ResponseReturnValue:
-    if auth.visit() is not None:
+    if auth.visit() is not None and "de_nouveau" not in request.args:
         return redirect(next_page())
     return render("account/login.html", form=SignInForm(), next=next_page(), ended=auth.session_ended())
 
