@@ -23,7 +23,6 @@ from webapp import clock, filters, mailing
 from webapp.adapters.vault import Purpose
 from webapp.adapters.yaml_file import BrokenFile
 from webapp.domain.access import SYSTEM
-from webapp.domain.catalogue import Change
 from webapp.domain.money import Money
 from webapp.domain.refusals import Refusal
 from webapp.extensions import db
@@ -31,6 +30,7 @@ from webapp.i18n import Sentence, _, date_text, explain, t
 from webapp.services import (
     announcements,
     billing_run,
+    catalogue_words,
     demo,
     invoicing,
     method_ends,
@@ -48,22 +48,6 @@ A_FILE = click.Path(path_type=Path)
 A_DAY = click.DateTime(["%Y-%m-%d"])
 
 catalogue = AppGroup("catalogue", help="Check and publish the catalogue of plans and options.")
-
-DONE = {
-    ("plan", "created"): _("Formule %(code)s : première version, en vente dès le %(day)s."),
-    ("plan", "version"): _("Formule %(code)s : version %(number)s, en vente dès le %(day)s."),
-    ("plan", "price"): _("Formule %(code)s : nouveaux tarifs dès le %(day)s."),
-    ("plan", "withdrawn"): _("Formule %(code)s : plus en vente dès le %(day)s ; ses abonnés la gardent."),
-    ("plan", "texts"): _("Formule %(code)s : nouveau rang."),
-    ("option", "created"): _("Option %(code)s : première version, en vente dès le %(day)s."),
-    ("option", "version"): _("Option %(code)s : version %(number)s, en vente dès le %(day)s."),
-    ("option", "price"): _("Option %(code)s : nouveaux tarifs dès le %(day)s."),
-    ("option", "withdrawn"): _("Option %(code)s : plus en vente dès le %(day)s ; ses abonnés la gardent."),
-    ("option", "texts"): _("Option %(code)s : nouvel ordre ou nouvelle icône."),
-    ("feature", "created"): _("Service %(code)s : ajouté à la comparaison."),
-    ("feature", "texts"): _("Service %(code)s : nouveau libellé ou nouvel ordre."),
-}
-
 
 seed = AppGroup("seed", help="Fill an empty installation.")
 dunning = AppGroup("dunning", help="Check and publish the reminder ladders and the rates of late interest.")
@@ -117,7 +101,7 @@ def publish(file: Path, from_day: datetime | None) -> None:
         found = catalogue_service.check(session, file)
         publication = catalogue_service.publish(session, found, day, SYSTEM, clock.now())
     for change in publication.changes:
-        _tell(change)
+        click.echo(catalogue_words.told(change, _locale()))
     if not publication:
         _say(_("Rien n’a changé : ce catalogue est déjà publié."))
 
@@ -499,11 +483,6 @@ def _link(endpoint: str, subscription_id: uuid.UUID) -> str:
     """A full address for a mail: a command has no request to take it from."""
     with current_app.test_request_context(base_url=current_app.extensions["portal_settings"].base_url):
         return url_for(endpoint, subscription_id=subscription_id, _external=True)
-
-
-def _tell(change: Change) -> None:
-    sentence = DONE[change.kind, change.what]
-    _say(sentence, code=change.code, number=change.number, day=date_text(change.on, _locale()))
 
 
 @contextmanager

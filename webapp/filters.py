@@ -260,6 +260,13 @@ def ordinal(rank: int, locale: str) -> str:
     """5<sup>e</sup> · 5e · 5th"""
     if locale == "fr":
         return Markup(f"{int(rank)}<sup>{'er' if rank == 1 else 'e'}</sup>")  # nosec B704: a number
+    return ordinal_text(rank, locale)
+
+
+def ordinal_text(rank: int, locale: str) -> str:
+    """The same as plain text."""
+    if locale == "fr":
+        return f"{rank}{'er' if rank == 1 else 'e'}"
     if locale == "nl":
         return f"{rank}e"
     teens = rank % 100 in (11, 12, 13)

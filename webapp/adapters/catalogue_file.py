@@ -1,16 +1,18 @@
-"""The catalogue file: read, checked entry by entry and against itself, turned into domain values.
+"""The catalogue, from its file or from a draft: checked entry by entry and as a whole, turned into domain values.
 
-docs/catalogue.md explains the file to those who edit it.
+docs/catalogue.md explains the file to those who edit it; a draft holds the same fields, so one reading checks both.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
+from webapp.adapters.catalogue_checks import check_together
 from webapp.adapters.yaml_file import BrokenFile, Document, Entry
+from webapp.adapters.yaml_tree import Tree
 from webapp.domain.catalogue import (
     FREQUENCIES,
     LANGUAGES,
@@ -26,7 +28,7 @@ from webapp.domain.catalogue import (
 )
 from webapp.i18n import _
 
-__all__ = ["BrokenFile", "read_catalogue"]
+__all__ = ["BrokenFile", "read_catalogue", "read_draft"]
 
 CURRENCIES = ("EUR",)
 MOST_QUANTITY = 10_000
@@ -35,10 +37,16 @@ TERM = re.compile(r"(\d{1,3}) (days?|months?)")
 
 def read_catalogue(path: Path, resellers: Collection[str]) -> Catalogue:
     """Read and check a catalogue file. `resellers`: the slugs that prices may name. Raises BrokenFile."""
-    document = Document(path)
-    root = document.root()
-    reading = _Reading(root, resellers)
-    catalogue = reading.catalogue()
+    return _read(Document(path), resellers)
+
+
+def read_draft(values: Mapping[str, Any], resellers: Collection[str]) -> Catalogue:
+    """Check a draft, which holds the fields of the file: the same complaints, under the same paths. Raises BrokenFile."""
+    return _read(Tree(values), resellers)
+
+
+def _read(document: Document, resellers: Collection[str]) -> Catalogue:
+    catalogue = _Reading(document.root(), resellers).catalogue()
     document.finish()
     return catalogue
 
@@ -65,11 +73,8 @@ class _Reading:
             self.root.complain("plans", _("La liste est vide. Attendu : au moins une formule."))
         features = tuple(self.feature(entry) for entry in feature_entries)
         plans = tuple(self.plan(entry) for entry in plan_entries)
-        _refuse_equal_ranks(plan_entries, plans)
         options = tuple(self.option(entry) for entry in option_entries)
-        self.check_requirements(option_entries, options)
-        for entry, option in zip(option_entries, options, strict=True):
-            self.check_prices_follow_plans(entry, option, plans)
+        check_together(plan_entries, plans, option_entries, options)
         self.root.close()
         return Catalogue(features, plans, options)
 
@@ -173,7 +178,7 @@ class _Reading:
                     "from",
                     _(
                         "Le %(first)se établissement n’est ni inclus ni tarifé. "
-                        "Attendu : une première tranche « from: %(first)s » ou moins."
+                        "Attendu : une première tranche dès le %(first)se, ou plus tôt."
                     ),
                     first=included + 1,
                 )
@@ -192,7 +197,7 @@ class _Reading:
         for plan_code in sorted(set(offered_by) & set(included_by)):
             entry.complain(
                 "included_by",
-                _("La formule « %(plan)s » inclut déjà l’option : retirez-la de offered_by."),
+                _("La formule « %(plan)s » inclut déjà l’option : elle ne la vend pas en plus."),
                 plan=plan_code,
             )
         if not offered_by and not included_by:
@@ -220,7 +225,7 @@ class _Reading:
             ),
         )
         if kind == "on_quotation" and option.prices:
-            entry.complain("prices", _("Une option sur devis n’a pas de tarif : retirez le champ prices."))
+            entry.complain("prices", _("Une option sur devis n’a pas de tarif."))
         entry.close()
         return option
 
@@ -314,71 +319,6 @@ class _Reading:
             codes.append(code)
         return tuple(codes)
 
-    # What only the whole file can tell
-
-    def check_requirements(self, entries: list[Entry], options: tuple[CatalogueOption, ...]) -> None:
-        needs = {option.code: option.requires for option in options}
-        for entry, option in zip(entries, options, strict=True):
-            loop = _loop_from(option.code, needs)
-            if loop:
-                entry.complain(
-                    "requires",
-                    _("Ces options se demandent l’une l’autre, en boucle : %(loop)s."),
-                    loop=" → ".join(loop),
-                )
-            if option.code in option.excludes:
-                entry.complain("excludes", _("Une option ne peut pas s’exclure elle-même."))
-            for code in sorted(set(option.requires) & set(option.excludes)):
-                entry.complain("excludes", _("« %(value)s » est à la fois demandée et exclue."), value=code)
-            self.check_requirement_is_reachable(entry, option, options)
-
-    def check_requirement_is_reachable(
-        self, entry: Entry, option: CatalogueOption, options: tuple[CatalogueOption, ...]
-    ) -> None:
-        """A plan that sells an option must also sell, or include, what that option demands."""
-        for needed in (other for other in options if other.code in option.requires):
-            for plan_code in option.offered_by:
-                if plan_code not in needed.offered_by + needed.included_by and plan_code in self.plan_codes:
-                    entry.complain(
-                        "requires",
-                        _(
-                            "La formule « %(plan)s » propose cette option mais ni ne propose ni "
-                            "n’inclut « %(needed)s », qu’elle demande."
-                        ),
-                        plan=plan_code,
-                        needed=needed.code,
-                    )
-
-    def check_prices_follow_plans(
-        self, entry: Entry, option: CatalogueOption, plans: tuple[CataloguePlan, ...]
-    ) -> None:
-        """Where a plan is sold monthly and annually, so are the options it offers, in the same currency."""
-        if option.kind in ("one_off", "on_quotation"):
-            return
-        own = {price.key for price in option.prices}
-        sellers = {(key.reseller, key.currency) for key in own}
-        for plan in (plan for plan in plans if plan.code in option.offered_by):
-            for key in dict.fromkeys(price.key for price in plan.prices):
-                sold_here = (key.reseller, key.currency) in sellers
-                if sold_here and key not in own:
-                    entry.complain(
-                        "prices",
-                        _(
-                            "La formule « %(plan)s » a un tarif %(wanted)s et propose cette option, "
-                            "qui n’en a pas. Attendu : un tarif %(wanted)s."
-                        ),
-                        plan=plan.code,
-                        wanted=_shown(key),
-                    )
-                    own.add(key)
-
-
-def _shown(key: PriceKey) -> str:
-    parts = [f"frequency: {key.frequency}", f"currency: {key.currency}"]
-    if key.reseller:
-        parts.append(f"reseller: {key.reseller}")
-    return "{" + ", ".join(parts) + "}"
-
 
 def _distinct_codes(entries: list[Entry]) -> list[str]:
     """The codes declared, complaining of those declared twice. Malformed ones complain when read."""
@@ -387,44 +327,14 @@ def _distinct_codes(entries: list[Entry]) -> list[str]:
         node = entry.fields.get("code")
         if not isinstance(node, ScalarNode):
             continue
-        if node.value in first_lines:
+        if node.value in first_lines and entry.document.has_lines:
             entry.complain(
                 "code",
                 _("Le code « %(value)s » est déjà pris, à la ligne %(line)s."),
                 value=node.value,
                 line=first_lines[node.value],
             )
-        first_lines.setdefault(node.value, _line_of(node))
+        elif node.value in first_lines:
+            entry.complain("code", _("Le code « %(value)s » est déjà pris."), value=node.value)
+        first_lines.setdefault(node.value, int(node.start_mark.line) + 1)
     return list(first_lines)
-
-
-def _refuse_equal_ranks(entries: list[Entry], plans: tuple[CataloguePlan, ...]) -> None:
-    ranks: dict[int, str] = {}
-    for entry, plan in zip(entries, plans, strict=True):
-        if plan.rank in ranks and entry.has("rank"):
-            entry.complain(
-                "rank",
-                _("Le rang %(rank)s est déjà celui de la formule « %(plan)s »."),
-                rank=plan.rank,
-                plan=ranks[plan.rank],
-            )
-        ranks.setdefault(plan.rank, plan.code)
-
-
-def _loop_from(code: str, needs: dict[str, tuple[str, ...]]) -> list[str]:
-    """The way back to `code` through requirements, if there is one."""
-    paths = [[code]]
-    seen: set[str] = set()
-    while paths:
-        path = paths.pop()
-        for needed in needs.get(path[-1], ()):
-            if needed == code:
-                return [*path, code]
-            if needed not in seen:
-                seen.add(needed)
-                paths.append([*path, needed])
-    return []
-
-
-def _line_of(node: Node) -> int:
-    return int(node.start_mark.line) + 1

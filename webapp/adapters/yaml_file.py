@@ -45,7 +45,9 @@ class BrokenFile(Exception):
 
 
 class Document:
-    """A YAML file being read. Complaints gather here and `finish` raises them together."""
+    """A YAML file being read, or what stands for one. Complaints gather here and `finish` raises them together."""
+
+    has_lines = True  # whether a complaint may name the line of another entry
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,6 +55,15 @@ class Document:
 
     def root(self) -> "Entry":
         """The top mapping. Raises BrokenFile when the file is not readable YAML."""
+        node = self.top()
+        if not isinstance(node, MappingNode):
+            raise self._refused(
+                1, _("Le fichier est vide, ou ne commence pas par des champs « nom: valeur ».")
+            )
+        return Entry(self, node, "")
+
+    def top(self) -> Node | None:
+        """What the file holds, None when it holds nothing. Raises BrokenFile."""
         try:
             content = self.path.read_bytes()
             if len(content) > LONGEST_FILE:
@@ -62,7 +73,8 @@ class Document:
                     size=len(content),
                     most=LONGEST_FILE,
                 )
-            node = YAML(typ="safe", pure=True).compose(content.decode("utf-8-sig"))
+            node: Node | None = YAML(typ="safe", pure=True).compose(content.decode("utf-8-sig"))
+            return node
         except OSError as error:
             raise self._refused(
                 1, _("Le fichier ne peut pas être lu : %(detail)s."), detail=error.strerror
@@ -83,11 +95,6 @@ class Document:
             raise self._refused(
                 1, _("Le YAML est mal formé : %(detail)s."), detail=str(error).splitlines()[0]
             ) from error
-        if not isinstance(node, MappingNode):
-            raise self._refused(
-                1, _("Le fichier est vide, ou ne commence pas par des champs « nom: valeur ».")
-            )
-        return Entry(self, node, "")
 
     def complain(self, node: Node, path: str, message: str, **facts: Any) -> None:
         self.problems.append(Problem(_line(node), path, message, facts))

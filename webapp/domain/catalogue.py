@@ -36,6 +36,13 @@ class PriceKey:
     currency: str
     reseller: str | None  # slug; None: sold directly
 
+    def __str__(self) -> str:
+        """As the catalogue file writes it, to be copied there."""
+        parts = [f"frequency: {self.frequency}", f"currency: {self.currency}"]
+        if self.reseller:
+            parts.append(f"reseller: {self.reseller}")
+        return "{" + ", ".join(parts) + "}"
+
 
 @dataclass(frozen=True)
 class CataloguePlanPrice:
