@@ -270,6 +270,15 @@ EXPLANATIONS: dict[str, str] = {
     "OptionKindFixed": _(
         "L’option « %(option_code)s » est déjà publiée comme %(kind)s. Donnez un autre code à la nouvelle option."
     ),
+    "DraftChanged": _(
+        "%(changed_by)s a enregistré ce brouillon depuis l’affichage de cette page. Rien d’autre n’a été enregistré : "
+        "relisez, puis recommencez."
+    ),
+    "DraftClosed": _("Ce brouillon a été clos par %(closed_by)s : il ne change plus."),
+    "DraftOutdated": _(
+        "Le catalogue a été publié autrement depuis le début de ce brouillon. Reprenez d’abord ce qui a été publié."
+    ),
+    "DraftIncomplete": _("Il reste des points à corriger dans ce brouillon avant de le publier."),
     "NothingToSave": _("Il n’y a rien à enregistrer : vos choix sont ceux qui sont en vigueur."),
     "IncompleteDetails": _(
         "Vos coordonnées de facturation ne permettent pas d’émettre une facture valable. "

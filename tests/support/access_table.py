@@ -66,6 +66,9 @@ UNKNOWN_LINK = frozenset({410})
 NOT_FOUND = frozenset({404})
 NO_ESTABLISHMENT: dict[str, object] = {"establishment_id": uuid.UUID(int=0)}
 NO_METHOD: dict[str, object] = {"method_id": uuid.UUID(int=0)}
+NO_DRAFT: dict[str, object] = {"draft_id": 0}
+PRO: dict[str, object] = {"code": "pro"}
+MONTHLY: dict[str, object] = {"code": "pro", "frequency": "mensuel"}
 NO_PAGE: dict[str, object] = {"checkout_id": uuid.UUID(int=0)}
 
 DOORS = (
@@ -273,6 +276,36 @@ DOORS = (
     Door("GET", "staff.request_reply", ADMINS, {"reply_id": 0}, answers=NOT_FOUND),
     Door("POST", "staff.request_reply_save", ADMINS, {"reply_id": 0}, answers=NOT_FOUND),
     Door("POST", "staff.request_reply_remove", ADMINS, {"reply_id": 0}, answers=NOT_FOUND),
+    # The catalogue: the whole team reads it, its own part of the team prepares and publishes it
+    Door("GET", "staff.catalogue", STAFF),
+    Door("GET", "staff.catalogue_file", STAFF),
+    Door("GET", "staff.catalogue_plan", STAFF, {"code": "inconnu"}, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_option", STAFF, {"code": "inconnu"}, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_start", CATALOGUE_TEAM),
+    Door("GET", "staff.catalogue_draft", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_file", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_save", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_withdraw", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_restore", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_rebase", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_abandon", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_new_plan", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_plan", CATALOGUE_TEAM, NO_DRAFT | PRO, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_add_plan", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_save_plan", CATALOGUE_TEAM, NO_DRAFT | PRO, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_price", CATALOGUE_TEAM, NO_DRAFT | MONTHLY, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_save_price", CATALOGUE_TEAM, NO_DRAFT | MONTHLY, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_remove_price", CATALOGUE_TEAM, NO_DRAFT | MONTHLY, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_new_option", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_option", CATALOGUE_TEAM, NO_DRAFT | PRO, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_add_option", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_save_option", CATALOGUE_TEAM, NO_DRAFT | PRO, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_new_feature", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_feature", CATALOGUE_TEAM, NO_DRAFT | PRO, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_add_feature", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_save_feature", CATALOGUE_TEAM, NO_DRAFT | PRO, answers=NOT_FOUND),
+    Door("GET", "staff.catalogue_draft_publication", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
+    Door("POST", "staff.catalogue_draft_publish", CATALOGUE_TEAM, NO_DRAFT, answers=NOT_FOUND),
     Door("GET", "staff.integrations", BILLING_TEAM),
     Door("POST", "staff.open_integration", BILLING_TEAM),
     Door("GET", "staff.integration", BILLING_TEAM, {"consumer_id": 0}, answers=NOT_FOUND),

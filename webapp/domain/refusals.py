@@ -183,6 +183,30 @@ class OptionKindFixed(Refusal):
 
 
 @dataclass(eq=False)
+class DraftChanged(Refusal):
+    """A colleague saved the draft of the catalogue since the page was shown (A4)."""
+
+    changed_by: str
+
+
+@dataclass(eq=False)
+class DraftClosed(Refusal):
+    """The draft of the catalogue was published or given up: it changes no more."""
+
+    closed_by: str
+
+
+@dataclass(eq=False)
+class DraftOutdated(Refusal):
+    """The catalogue was published otherwise since the draft began: publishing the draft would undo that unseen."""
+
+
+@dataclass(eq=False)
+class DraftIncomplete(Refusal):
+    """The checks of the catalogue find something to mend in the draft."""
+
+
+@dataclass(eq=False)
 class UnknownOption(Refusal):
     """No such option, or not at such a place: a forged or outdated form."""
 

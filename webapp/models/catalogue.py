@@ -8,7 +8,7 @@ import uuid
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.models.base import Base, Code, Currency, NumberKey
@@ -147,3 +147,31 @@ class OptionPrice(Base):
     amount_cents: Mapped[int]  # per unit (or establishment) and per whole period, VAT excluded
 
     version: Mapped[OptionVersion] = relationship(back_populates="prices")
+
+
+class CatalogueDraft(Base):
+    """A catalogue being prepared: what the file would hold, kept until it is published or given up (S3).
+
+    `base` is what was published when the draft began, so that what is published meanwhile is not undone unseen.
+    """
+
+    __tablename__ = "catalogue_drafts"
+    __table_args__ = (
+        CheckConstraint("state in ('open', 'published', 'abandoned')", name="known_state"),
+        Index("ix_catalogue_drafts_state_changed_at", "state", "changed_at"),
+    )
+
+    id: Mapped[NumberKey]
+    name: Mapped[str]
+    state: Mapped[Code] = mapped_column(default="open")
+    starts_on: Mapped[date | None]  # the day on which it is meant to be on sale, then the one on which it was
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)  # the fields of the file, as typed
+    base: Mapped[dict[str, Any]] = mapped_column(JSON)
+    version: Mapped[int] = mapped_column(default=1)  # a page made from an older one is refused (A4)
+    started_by: Mapped[str]
+    started_at: Mapped[datetime]
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime]
+    closed_by: Mapped[str | None]
+    closed_at: Mapped[datetime | None]
+    closing_key: Mapped[str | None]  # of the confirmation that published it: sent twice, it answers the same

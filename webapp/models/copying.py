@@ -42,6 +42,7 @@ LEFT_BEHIND = {
     "recovery_codes": "a secret, and nobody signs in to a copy",
     "email_checks": "links that wait for a reader",
     "invitations": "links that wait for a reader",
+    "catalogue_drafts": "what is not published is not sold",
     "idempotent_replies": "answers to forms of the real portal",
     "gestures": "what they changed is kept on what they changed",
     "audit_entries": "what was done is not done again",

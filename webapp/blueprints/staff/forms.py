@@ -12,6 +12,7 @@ from webapp.confirming import ConfirmForm
 from webapp.domain.money import Money
 from webapp.forms import PortalForm
 from webapp.i18n import _
+from webapp.rendering import current_locale
 
 _AMOUNT = (
     InputRequired(_("Indiquez un montant.")),
@@ -23,6 +24,11 @@ class AmountField(DecimalField):  # type: ignore[misc]  # WTForms has no types
     """An amount as people type it, with a comma or a point, and cents at most: 1 234,50."""
 
     wrong = _("Écrivez un montant en euros, comme 49,00.")
+
+    def _value(self) -> str:
+        """As it was typed; what the form proposes has the comma of French and Dutch."""
+        shown = str(super()._value())
+        return shown if self.raw_data or current_locale() == "en" else shown.replace(".", ",")
 
     def process_formdata(self, valuelist: list[str]) -> None:
         if not valuelist or not valuelist[0].strip():
