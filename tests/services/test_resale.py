@@ -17,6 +17,7 @@ from webapp.domain.proration import BilledLine
 from webapp.domain.resale import WholesalePrice
 from webapp.extensions import db
 from webapp.models.invoices import Invoice, InvoiceLine
+from webapp.models.records import OutboxAttachment, OutboxMessage
 from webapp.models.resellers import ResaleLine, ResellerInvoice
 from webapp.services import (
     billing,
@@ -24,6 +25,8 @@ from webapp.services import (
     contracts,
     documents,
     invariants,
+    invoice_mails,
+    outbox,
     resale,
     reseller_invoices,
     subscriptions,
@@ -253,6 +256,39 @@ def test_the_csv_says_each_line_with_the_clients_own_amounts(session, reseller, 
     assert (found["document"], found["client"]) == (invoice.number, signed.account.reference)
     assert (found["wholesale_net"], found["client_net"]) == ("60,00", "89,00")
     assert (found["period_start"], found["period_end"], found["days"]) == ("2026-03-01", "2026-04-01", "31")
+
+
+def test_its_document_is_mailed_with_its_pdf_and_its_csv(session, reseller, bill):
+    a_subscription(session, billed_through=date(2026, 3, 1), reseller=reseller)
+    bill(date(2026, 4, 1))
+    [invoice] = documents_of(session)
+    assert invoice_mails.mail(session, invoice.id, noon(date(2026, 4, 1))) == 1
+    sent = session.scalars(select(OutboxMessage).where(OutboxMessage.template == "invoice_issued")).one()
+    files = session.scalars(select(OutboxAttachment).where(OutboxAttachment.message_id == sent.id))
+    assert sorted(each.filename for each in files) == [f"{invoice.number}.csv", f"{invoice.number}.pdf"]
+    assert (sent.account_id, sent.reply_to) == (invoice.account_id, None)
+
+
+def test_a_mail_to_a_client_is_in_the_name_of_its_reseller(session, reseller):
+    signed = a_subscription(session, reseller=reseller)
+    mail = outbox.queue(
+        session,
+        "termination_cancelled",
+        recipient="claire@exemple.example",
+        language="fr",
+        account_id=signed.account_id,
+        now=noon(LONG_AGO),
+        full_name="Claire",
+        account="Chez Marcel",
+        plan="Salle",
+        renews_on=None,
+        last_notice_day=None,
+        is_late=False,
+        link="https://exemple.example",
+    )
+    assert mail.reply_to == "aide@horecaplus.example"
+    assert mail.text_body.rstrip().endswith("HorecaPlus")
+    assert "CentralApp" not in mail.text_body + mail.html_body
 
 
 def test_a_wholesale_price_is_added_once_and_never_overwritten(session, reseller):

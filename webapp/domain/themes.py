@@ -82,7 +82,7 @@ class Scheme:
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Every colour that a theme sets. Text on `plaque` is white."""
+    """Every colour that a theme sets. Text on `plaque` is white, and its links are those of dark pages."""
 
     light: Scheme
     dark: Scheme
@@ -177,4 +177,5 @@ def _grounds(shade: Shade, wanted: tuple[tuple[float, float], ...]) -> tuple[Col
 
 
 def _worst(found: Palette) -> float:
-    return min(found.light.worst_contrast, found.dark.worst_contrast, contrast(WHITE, found.plaque))
+    on_plaque = min(contrast(each, found.plaque) for each in (WHITE, found.dark.accent))
+    return min(found.light.worst_contrast, found.dark.worst_contrast, on_plaque)

@@ -1,4 +1,5 @@
-"""Each new document by mail, its PDF attached, to the addresses for invoices and to the accountant's (B6).
+"""Each new document by mail, its PDF attached, to the addresses for invoices and to the accountant's (B6). That of a
+reseller comes with its CSV.
 
 The audit trail says what has left: a document is mailed once, whoever runs the command and however often.
 """
@@ -16,7 +17,7 @@ from webapp.domain.money import Money
 from webapp.models.accounts import Account, BillingDetails
 from webapp.models.invoices import Invoice
 from webapp.models.records import AuditEntry
-from webapp.services import audit, documents, outbox
+from webapp.services import audit, documents, outbox, reseller_invoices
 
 NEW_FOR = timedelta(days=14)  # older documents are history: nobody is sent them because the command is new
 _MAILED = exists().where(
@@ -54,7 +55,10 @@ def mail(session: Session, invoice_id: int, now: datetime) -> int:
     account = session.get_one(Account, invoice.account_id)
     everybody = [details.invoice_email, *details.other_invoice_emails, details.accountant_email]
     recipients = list(dict.fromkeys(each for each in everybody if each))
-    pdf = Attachment(f"{invoice.number}.pdf", "application/pdf", documents.pdf_of(session, invoice, now))
+    files = [Attachment(f"{invoice.number}.pdf", "application/pdf", documents.pdf_of(session, invoice, now))]
+    if reseller_invoices.is_of_a_reseller(session, invoice.id):
+        rows = "".join(reseller_invoices.csv_of(session, invoice))
+        files.append(Attachment(f"{invoice.number}.csv", "text/csv", rows.encode()))
     for recipient in recipients:
         outbox.queue(
             session,
@@ -63,7 +67,7 @@ def mail(session: Session, invoice_id: int, now: datetime) -> int:
             language=invoice.language,
             account_id=invoice.account_id,
             now=now,
-            attachments=[pdf],
+            attachments=files,
             account=account.name,
             number=invoice.number,
             is_credit_note=invoice.kind == "credit_note",
