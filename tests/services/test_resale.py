@@ -246,6 +246,18 @@ def test_a_reseller_without_an_account_waits_and_the_others_are_billed(session, 
     assert len(documents_of(session)) == 1
 
 
+def test_the_document_says_whose_each_establishment_is(session, reseller, bill):
+    account = an_account(session, "Chez Marcel", reseller=reseller)
+    a_subscription(
+        session, establishments=2, billed_through=date(2026, 3, 1), reseller=reseller, account=account
+    )
+    bill(date(2026, 4, 1))
+    [invoice] = documents_of(session)
+    assert [place["name"] for place in invoice.places.values()] == ["Chez Marcel, Adresse 2"]
+    placed = [line.place.name for line in documents.document_of(session, invoice).lines if line.place]
+    assert placed == ["Chez Marcel, Adresse 2"]
+
+
 def test_the_csv_says_each_line_with_the_clients_own_amounts(session, reseller, bill):
     signed = a_subscription(session, billed_through=date(2026, 3, 1), reseller=reseller)
     bill(date(2026, 4, 1))

@@ -103,10 +103,12 @@ def issue_to(
     now: datetime,
     subscription_id: uuid.UUID | None = None,
     run_on: date | None = None,
+    places: dict[str, dict[str, str | None]] | None = None,
 ) -> Invoice:
     """Issue `draft` to a customer, each line under its description, as `issue`. Flushes.
 
-    Without `subscription_id` it belongs to the account alone. Raises NoIssuer, IncompleteDetails.
+    Without `subscription_id` it belongs to the account alone. `places` are the establishments of its lines, if they are
+    to be called otherwise than `places_of` says. Raises NoIssuer, IncompleteDetails.
     """
     issuer = the_issuer(session)
     _ensure_complete(issuer, customer)
@@ -139,7 +141,7 @@ def issue_to(
         buyer=_buyer(customer),
         vat_breakdown=_vat_breakdown(draft, customer.language),
         payment=_payment(customer),
-        places=_places(session, draft),
+        places=places_of(session, draft) if places is None else places,
         created_at=now,
     )
     session.add(invoice)
@@ -351,7 +353,7 @@ def _line(line: DraftLine, description: str, position: int, invoice: Invoice) ->
     }
 
 
-def _places(session: Session, draft: Draft) -> dict[str, dict[str, str | None]]:
+def places_of(session: Session, draft: Draft) -> dict[str, dict[str, str | None]]:
     """The establishments that the lines name, as they are called today."""
     ids = {uuid.UUID(line.key.establishment_id) for line in draft.lines if line.key.establishment_id}
     if not ids:

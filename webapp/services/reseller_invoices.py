@@ -109,7 +109,8 @@ def issue(session: Session, reseller_id: uuid.UUID, on: date, now: datetime) -> 
     customer = contracts.customer(session, account_id)
     draft = _draft(found, customer.vat)
     words = [_described(each, customer.language) for each in found]
-    invoice = invoicing.issue_to(session, draft, customer, words, REASON, on, now)
+    places = _called(invoicing.places_of(session, draft), found)
+    invoice = invoicing.issue_to(session, draft, customer, words, REASON, on, now, places=places)
     ids = session.scalars(
         select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
     )
@@ -212,6 +213,16 @@ def _described(each: Waiting, locale: str) -> str:
         reference=each.client,
         line=each.line.description,
     )
+
+
+def _called(
+    places: dict[str, dict[str, str | None]], found: Sequence[Waiting]
+) -> dict[str, dict[str, str | None]]:
+    """The establishments under the name of their client: one document speaks of several."""
+    owners = {
+        each.line.establishment_id.hex: each.client_name for each in found if each.line.establishment_id
+    }
+    return {key: place | {"name": f"{owners[key]}, {place['name']}"} for key, place in places.items()}
 
 
 def _row(number: str, each: Waiting) -> list[str | int | date | Money | None]:
