@@ -184,7 +184,11 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduledChange:
-    """A change to come. `tariff` for a plan, `option_id` (with `quantity`, 0 to remove) for an option."""
+    """A change to come. `tariff` for a plan, `option_id` (with `quantity`, 0 to remove) for an option.
+
+    A plan `is_migration` when the operator moves its subscribers to it: the terms signed stay, it is not the client's to
+    undo, and until `leave_until`, that day included, the client may leave on its day instead, free of charge.
+    """
 
     id: int
     kind: ChangeKind
@@ -192,6 +196,8 @@ class ScheduledChange:
     tariff: PlanTariff | None = None
     option_id: int | None = None
     quantity: int = 0
+    is_migration: bool = False
+    leave_until: date | None = None
 
     @property
     def order(self) -> tuple[date, int, int]:
@@ -269,7 +275,7 @@ class Contract:
     def ends_by_itself_on(self) -> date | None:
         """The first day without service of a contract that is not renewed (C3), at the end of a paid period.
 
-        A plan chosen for that day, or for an earlier one, brings its own terms: then those say.
+        A plan chosen for that day, or for an earlier one, brings its own terms: then those say. A migration brings none.
         """
         commitment = self.signature.commitment
         months = commitment.terms.commitment_months
@@ -278,7 +284,8 @@ class Contract:
         term_end = boundary(commitment.starts_on, months)
         end = boundary_on_or_after(self.signature.anchor_on, term_end, self.frequency.months)
         switch = self.plan_switch()
-        return None if switch is not None and switch.effective_on <= end else end
+        brings_terms = switch is not None and not switch.is_migration and switch.effective_on <= end
+        return None if brings_terms else end
 
     def ends_on(self) -> date | None:
         """The first day without service, when it is known: ended, given notice, or at the end of itself."""
@@ -316,7 +323,7 @@ class Contract:
         if change.kind is ChangeKind.PLAN:
             if change.tariff is None:
                 raise ValueError("a change of plan needs its tariff")
-            return contract.under(change.tariff, change.effective_on)
+            return contract.under(change.tariff, change.effective_on, keeps_terms=change.is_migration)
         if change.kind is ChangeKind.OPTION:
             options = []
             for option in self.options:
@@ -332,11 +339,12 @@ class Contract:
             return replace(contract, options=tuple(options))
         raise ValueError(f"{change.kind} has nothing scheduled")
 
-    def under(self, tariff: PlanTariff, day: date) -> "Contract":
+    def under(self, tariff: PlanTariff, day: date, *, keeps_terms: bool = False) -> "Contract":
         """The contract once `tariff` is signed on `day`; options it does not sell end with the old plan.
 
         A commitment that still runs is kept whole (P2): its dates, notice and renewal; only a switch to annual
         billing, or a day without commitment, starts the terms of the new tariff, and never a shorter commitment.
+        With `keeps_terms` those signed stay whatever the day: nobody is bound anew by what the operator decides.
         """
         signature = self.signature
         to_annual = signature.frequency is Frequency.MONTHLY and tariff.frequency is Frequency.ANNUAL
@@ -344,7 +352,7 @@ class Contract:
         commitment = signature.commitment
         started = Commitment(day, tariff.terms)
         if running is None or day == running.start:
-            commitment = started
+            commitment = commitment if keeps_terms else started
         elif to_annual:
             new_term = started.term_on(day)
             if new_term is not None and new_term.end >= running.end:

@@ -100,7 +100,8 @@ def change_of_plan(
     termination = contract.termination()
     if termination is not None:
         raise TerminationPending(termination.effective_on)
-    if tariff == contract.tariff and contract.plan_switch() is None:
+    switch = contract.plan_switch()
+    if tariff == contract.tariff and (switch is None or switch.is_migration):
         raise SamePlan()
     when = timing(contract, tariff, today)
     standing = replace(

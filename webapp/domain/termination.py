@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from webapp.domain.contract import Contract, Signature
+from webapp.domain.contract import Contract, ScheduledChange, Signature
 from webapp.domain.periods import Period, boundary, boundary_on_or_after, next_boundary, period_containing
 from webapp.domain.refusals import AlreadyTerminated, SubscriptionEnded, WithdrawalTooLate
 from webapp.domain.terms import Commitment, Notice, NoticeUnit, Renewal, Terms
@@ -28,6 +28,7 @@ class EndReason(StrEnum):
     BY_ITSELF = "by_itself"  # not renewed anyway
     AFTER_RENEWAL = "after_renewal"  # a consumer, after a tacit renewal
     WITHDRAWAL = "withdrawal"  # a consumer, within fourteen days of signing
+    CHANGE_REFUSED = "change_refused"  # rather than go on under what the operator changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ class Ending:
 def ending(contract: Contract, given_on: date, is_consumer: bool = False) -> Ending:
     """The end of a contract whose notice is given on `given_on` (T2). `contract` is as on that day.
 
-    A plan scheduled for a day before that end takes effect first, and its terms say when one may leave.
+    A plan scheduled for a day before that end takes effect first, and its terms say when one may leave. What the operator
+    changes to the client's disadvantage may be refused until the eve: the contract then ends on the day of the change,
+    without fee or notice (Belgian code of economic law, art. VI.83, 2° and 3°, and VI.91/5).
     Raises SubscriptionEnded or AlreadyTerminated.
     """
     if contract.ended_on is not None:
@@ -66,6 +69,8 @@ def ending(contract: Contract, given_on: date, is_consumer: bool = False) -> End
         raise AlreadyTerminated(pending.effective_on - timedelta(days=1))
     found = _ending(contract.signature, given_on, is_consumer)
     switch = contract.plan_switch()
+    if switch is not None and switch.is_migration:
+        return _refusing(contract.signature, switch, found, is_consumer)
     if switch is None or switch.effective_on >= found.ends_on:
         return found
     then = contract.on(switch.effective_on).signature
@@ -80,6 +85,18 @@ def ending(contract: Contract, given_on: date, is_consumer: bool = False) -> End
         last_notice_day=later.last_notice_day,
         if_later=later.if_later,
         missed_on=found.missed_on,
+    )
+
+
+def _refusing(signature: Signature, switch: ScheduledChange, found: Ending, is_consumer: bool) -> Ending:
+    """The end on the day of the operator's change, when the client may refuse it and `found` comes no sooner."""
+    until = switch.leave_until
+    if until is None or found.given_on > until or found.ends_on < switch.effective_on:
+        return found
+    later = _ending(signature, until + timedelta(days=1), is_consumer).ends_on
+    no_notice = Notice(0, NoticeUnit.DAYS)
+    return Ending(
+        switch.effective_on, EndReason.CHANGE_REFUSED, found.given_on, no_notice, found.term, until, later
     )
 
 
