@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,7 @@ from webapp.models.accounts import (
     ResellerMembership,
     User,
 )
-from webapp.models.catalogue import PlanPrice
+from webapp.models.catalogue import Plan, PlanPrice, PlanVersion
 from webapp.models.invoices import Invoice, Issuer, Payment
 from webapp.models.payments import Mandate
 from webapp.models.subscriptions import Subscription
@@ -74,6 +74,48 @@ def a_catalogue(session: Session, available_from: date = LONG_AGO) -> None:
         a_reseller(session)
         published = catalogue.check(session, CATALOGUE)
         catalogue.publish(session, published, available_from, SYSTEM, noon(available_from))
+
+
+def a_new_version(
+    session: Session,
+    plan: str = "pro",
+    raised_cents: int = 600,
+    on: date = date(2026, 11, 16),
+    **content: object,
+) -> tuple[int, int]:
+    """Publish a version of a plan that costs that much more per month: the ids of the former version and of the new.
+
+    `content` replaces what the version says: features, included_establishments…
+    """
+    a_catalogue(session)
+    known = catalogue.check(session, CATALOGUE)
+    plans = []
+    for each in known.plans:
+        if each.code == plan:
+            prices = tuple(
+                replace(
+                    price,
+                    amount_cents=price.amount_cents
+                    + raised_cents * (10 if price.key.frequency == "annual" else 1),
+                )
+                if price.key.reseller is None
+                else price
+                for price in each.prices
+            )
+            described = {
+                "descriptions": {"fr": "Nouvelle version", "nl": "Nieuwe versie", "en": "New version"}
+            }
+            each = replace(each, prices=prices, **{**described, **content})  # type: ignore[arg-type]
+        plans.append(each)
+    catalogue.publish(session, replace(known, plans=tuple(plans)), on, SYSTEM, noon(on))
+    found = session.scalars(
+        select(PlanVersion.id)
+        .join(Plan)
+        .where(Plan.code == plan)
+        .order_by(PlanVersion.number.desc())
+        .limit(2)
+    ).all()
+    return found[1], found[0]
 
 
 def a_reseller(

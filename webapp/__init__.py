@@ -21,6 +21,7 @@ from webapp import (
     i18n,
     integrations,
     mailing,
+    migrating,
     mounting,
     paying,
     rendering,
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     dispatching.init_app(app)
     banking.init_app(app)
     integrations.init_app(app)
+    migrating.init_app(app)
     executing.init_app(app)
     errors.init_app(app)
     commands.init_app(app)

@@ -25,7 +25,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from webapp import clock
+from webapp import clock, migrating
 from webapp.adapters import process_lock
 from webapp.adapters.payment_provider import PaymentProvider
 from webapp.config import PROJECT, Settings
@@ -112,7 +112,7 @@ def run_job(job_id: int) -> None:
 
 
 def perform(job_id: int, **more: Any) -> None:
-    """Do the job, if nobody does. `more` goes to the billing run: tests make its pages small, and kill it."""
+    """Do the job, if nobody does. `more` goes to the work: tests make its pages small, and kill it."""
     with process_lock.held(_lock_file(job_id)):
         with _keeping() as session:
             job = jobs.claim(session, job_id, this_machine(), os.getpid(), clock.now())
@@ -142,6 +142,8 @@ def _do(job_id: int, kind: str, args: dict[str, Any], more: dict[str, Any]) -> t
             "",
             {"broken": [[each.name, [list(map(str, row)) for row in each.rows]] for each in found]},
         )
+    if kind == jobs.MIGRATE:
+        return _migrate(job_id, args, more)
     if kind in jobs.COMMAND_PREVIEWS:
         return _look(jobs.COMMAND_PREVIEWS[kind], date.fromisoformat(args["on"]))
     return _command(kind)
@@ -156,6 +158,15 @@ def _look(command: str, on: date) -> tuple[str, str, Any]:
     )
     figures = work_previews.look(command, partial(Session, db.engine), this)
     return "done", "", {"figures": [[each.what, each.count, each.cents] for each in figures]}
+
+
+def _migrate(job_id: int, args: dict[str, Any], more: dict[str, Any]) -> tuple[str, str, Any]:
+    def moved(done: int, total: int) -> None:
+        with _keeping() as session:
+            jobs.progress(session, job_id, done, total, clock.now())
+
+    migrating.carry_out(args["migration"], moved, **more)
+    return "done", "", None
 
 
 def _bill(job_id: int, kind: str, args: dict[str, Any], more: dict[str, Any]) -> tuple[str, str, Any]:

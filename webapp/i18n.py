@@ -261,6 +261,11 @@ EXPLANATIONS: dict[str, str] = {
     ),
     "KeyReused": _("Cette demande a déjà été envoyée avec d’autres choix. Rechargez la page et recommencez."),
     "ChangeAlreadyDone": _("Ce changement n’est plus en attente : il a déjà eu lieu ou a déjà été annulé."),
+    "NobodyToMigrate": _("Aucun abonné de cette version ne peut être déplacé : rien n’est publié."),
+    "DecidedByOperator": _(
+        "Ce changement, prévu le %(effective_on)s, ne s’annule pas d’ici. Son annonce dit pourquoi, et si vous pouvez "
+        "partir sans frais."
+    ),
     "NothingToView": _("Ce compte n’a pas encore d’abonnement : son client n’a aucune page à montrer."),
     "LinkExpired": _("Ce lien a expiré ou a déjà servi. Demandez-en un nouveau."),
     "PublicationTooEarly": _(

@@ -144,6 +144,14 @@ TEAM_PLACES = (
         covers=("staff.catalogue",),
     ),
     Place(
+        "staff.migrations",
+        "calendar-clock",
+        _("Migrations"),
+        May.EDIT_CATALOGUE,
+        on_phone_bar=False,
+        covers=("staff.migration",),
+    ),
+    Place(
         "staff.resellers",
         "handshake",
         _("Revendeurs"),

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tests.builders import CLAIRE, Signed, a_mandate, a_subscription, a_user, an_account, noon
+from tests.builders import CLAIRE, Signed, a_mandate, a_new_version, a_subscription, a_user, an_account, noon
 from tests.support.snapshots import agrees
 from webapp.domain.access import Role
 from webapp.models.records import OutboxMessage
@@ -25,12 +25,16 @@ from webapp.services import (
     memberships,
     method_ends,
     payment_methods,
+    plan_migrations,
+    plan_moves,
     renewals,
     terminations,
 )
 from webapp.services.discount_gestures import Grant
 from webapp.services.gestures import Why
 from webapp.services.payment_methods import Card
+from webapp.services.plan_migrations import Asked
+from webapp.services.plan_moves import Links
 
 TODAY, LATE, END = date(2026, 11, 16), date(2027, 1, 2), date(2027, 3, 1)
 LINK = "http://localhost/abonnements/0/engagement"
@@ -147,6 +151,31 @@ def gesture(kind: str) -> Callable[[Session, Signed], None]:
     return act
 
 
+def migrated(
+    raised_cents: int, is_cancelled: bool = False, **content: object
+) -> Callable[[Session, Signed], None]:
+    def act(session: Session, signed: Signed) -> None:
+        reasons = {
+            "fr": "Les coûts d’hébergement ont augmenté.",
+            "nl": "De hostingkosten zijn gestegen.",
+            "en": "Hosting costs have risen.",
+        }
+        asked = Asked(*a_new_version(session, raised_cents=raised_cents, **content), END, 30, reasons)
+        shown = plan_migrations.simulate(session, asked, TODAY)
+        made = plan_migrations.publish(
+            session, asked, "a" * 32, shown.fingerprint, TODAY, noon(TODAY), CLAIRE
+        )
+        links = Links(lambda _id: LINK, lambda _id: f"{LINK}/resilier")
+        plan_moves.carry_on(session, made.id, TODAY, noon(TODAY), links)
+        if is_cancelled:
+            give_notice(session, signed, TODAY)
+            known = plan_migrations.cancel_fingerprint(session, made, TODAY)
+            plan_migrations.cancel(session, made.id, known, TODAY, noon(TODAY), CLAIRE)
+            plan_moves.carry_on(session, made.id, TODAY, noon(TODAY), links)
+
+    return act
+
+
 MAILS = [
     ("termination-in-time", "termination_received", "business", in_time),
     ("termination-too-late", "termination_received", "business", too_late),
@@ -157,6 +186,9 @@ MAILS = [
     ("announcement-30", "notice_last_day", "business", announced(30)),
     ("announcement-1", "notice_last_day", "consumer", announced(1)),
     ("announcement-0", "notice_last_day", "business", announced(0)),
+    ("migration-dearer", "migration_announced", "business", migrated(600)),
+    ("migration-same-price", "migration_announced", "consumer", migrated(0, features={"website": True})),
+    ("migration-cancelled", "migration_cancelled", "business", migrated(600, is_cancelled=True)),
     ("invitation", "invitation", "business", invited),
     ("method-mandate", "payment_method_changed", "business", method_changed("direct_debit")),
     ("method-card", "payment_method_changed", "business", method_changed("card")),

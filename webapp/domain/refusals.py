@@ -482,3 +482,15 @@ class BadLogo(Refusal):
 
     most_kilobytes: int
     most_pixels: int
+
+
+@dataclass(eq=False)
+class NobodyToMigrate(Refusal):
+    """No subscriber of the version would be moved (S3)."""
+
+
+@dataclass(eq=False)
+class DecidedByOperator(Refusal):
+    """A change that the operator has decided: the client does not undo it (S3)."""
+
+    effective_on: date

@@ -61,6 +61,8 @@ LEFT_BEHIND = {
     "billing_run_failures": "go with their run",
     "jobs": "the operator's own",
     "job_runs": "go with their job",
+    "plan_migrations": "the operator's own; what they change stands in scheduled_changes",
+    "plan_moves": "go with their migration",
     "bank_files": "the bank knows nothing of a copy",
     "bank_entries": "the bank knows nothing of a copy",
     "debit_batches": "the bank knows nothing of a copy",

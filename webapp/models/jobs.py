@@ -31,7 +31,7 @@ class Job(Base):
 
     id: Mapped[NumberKey]
     kind: Mapped[Code]  # as services.jobs.KINDS
-    args: Mapped[dict[str, Any]] = mapped_column(JSON)  # {on, account}
+    args: Mapped[dict[str, Any]] = mapped_column(JSON)  # {on, account}, or {migration}
     state: Mapped[Code] = mapped_column(default="queued")
     must_pause: Mapped[bool] = mapped_column(default=False)  # read by the process between two pages
     done: Mapped[int] = mapped_column(default=0)

@@ -88,7 +88,7 @@ _HELD_PLACES = (
     .scalar_subquery()
 )
 # One row for each pending change, or one without: what is scheduled comes in the same statement.
-CORE = (
+_CORES = (
     select(
         *_SUBSCRIPTION,
         _PRICE.amount_cents.label("price_amount_cents"),
@@ -138,8 +138,11 @@ CORE = (
         ScheduledChange.__table__,
         and_(_CHANGE.subscription_id == _SUBSCRIPTION.id, _CHANGE.status == "pending"),
     )
-    .where(_SUBSCRIPTION.id == _THIS)
     .order_by(_CHANGE.effective_on, _CHANGE.id)
+)
+CORE = _CORES.where(_SUBSCRIPTION.id == _THIS)
+SOME_CORES = _CORES.where(
+    _SUBSCRIPTION.id.in_(bindparam("subscription_ids", type_=_SUBSCRIPTION.id.type, expanding=True))
 )
 TARIFFS = (
     select(*_PRICE, _VERSION.included_establishments, _VERSION.names, _PLAN.code, _PLAN.rank)

@@ -34,9 +34,10 @@ from webapp.domain.terms import Commitment
 from webapp.domain.vat import VatRate, rate_for
 from webapp.models.reading import AnyRow, read
 from webapp.services.contract_facts import discount_of, signature_of, terms_of
-from webapp.services.contract_statements import BILLED, CORE, CUSTOMER, TARIFFS
+from webapp.services.contract_statements import BILLED, CORE, CUSTOMER, SOME_CORES, TARIFFS
 
 Texts = Mapping[str, Any]
+MIGRATION = "migration_id"  # in the facts of a change of plan that the operator decided (S3)
 RUN_REASONS = ("period", "anniversary")
 AMOUNT_ONLY = (
     "correction"  # the reason of documents that give money back and change nothing of what is served
@@ -157,13 +158,30 @@ def load(session: Session, subscription_id: uuid.UUID) -> Situation:
     found = read(session, CORE, this)
     if not found:
         raise SubscriptionNotFound(subscription_id)
-    core = found[0]
-    pending = _pending(found)
-    mentioned = [change.facts["plan_price_id"] for change in pending if change.kind is ChangeKind.PLAN]
-    if core.day_start is not None:
-        mentioned.append(core.day_start["plan_price_id"])
+    [situation] = _situations(session, [found])
+    return situation
+
+
+def load_all(session: Session, subscription_ids: Sequence[uuid.UUID]) -> list[Situation]:
+    """Those of these subscriptions that exist, in no order, as `load` reads one. Two statements at most."""
+    found: dict[uuid.UUID, list[AnyRow]] = {}
+    for row in read(session, SOME_CORES, {"subscription_ids": list(subscription_ids)}):
+        found.setdefault(row.id, []).append(row)
+    return _situations(session, list(found.values()))
+
+
+def _situations(session: Session, found: Sequence[Sequence[AnyRow]]) -> list[Situation]:
+    """From the rows of each subscription, one per pending change."""
+    pending = [_pending(rows) for rows in found]
+    mentioned = [
+        change.facts["plan_price_id"]
+        for changes in pending
+        for change in changes
+        if change.kind is ChangeKind.PLAN
+    ]
+    mentioned += [rows[0].day_start["plan_price_id"] for rows in found if rows[0].day_start is not None]
     others = tariffs(session, mentioned)
-    return _situation(core, pending, others)
+    return [_situation(rows[0], changes, others) for rows, changes in zip(found, pending, strict=True)]
 
 
 def _situation(
@@ -284,7 +302,14 @@ def _scheduled(change: PendingChange, others: Mapping[int, tuple[PlanTariff, Tex
     facts = change.facts
     tariff = others[facts["plan_price_id"]][0] if change.kind is ChangeKind.PLAN else None
     return ScheduledChange(
-        change.id, change.kind, change.effective_on, tariff, facts.get("option_id"), facts.get("quantity", 0)
+        change.id,
+        change.kind,
+        change.effective_on,
+        tariff,
+        facts.get("option_id"),
+        facts.get("quantity", 0),
+        is_migration=MIGRATION in facts,
+        leave_until=_day(facts.get("leave_until")),
     )
 
 

@@ -179,7 +179,7 @@ _KINDS = (
     ),
     Kind(
         "subscription.change_cancelled",
-        "a scheduled change is undone by the customer",
+        "a scheduled change is undone, by the customer or by the operator that had decided it",
         _OF_SUBSCRIPTION
         | {
             "change": Fact(_TEXT, "plan, option or termination", "termination"),

@@ -428,6 +428,16 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
         _decided(_("Passage à la formule %(plan)s, facturation %(frequency)s, prévu le %(effective_on)s.")),
     ),
     "subscription.plan_applied": (PLAN, _("La formule prévue est entrée en vigueur le %(effective_on)s.")),
+    "subscription.migration_scheduled": (
+        PLAN,
+        _(
+            "Changement de la formule %(plan)s décidé par l’opérateur, prévu le %(effective_on)s : annoncé par e-mail."
+        ),
+    ),
+    "subscription.migration_cancelled": (
+        PLAN,
+        _("Le changement de formule annoncé pour le %(effective_on)s n’aura pas lieu."),
+    ),
     "subscription.change_undone": (PLAN, _undone),
     "subscription.renewed": (PLAN, _renewed),
     "subscription.termination_scheduled": (
@@ -540,6 +550,8 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "request.assigned": (OWN, _("Demande %(subject)s attribuée.")),
     "saved_reply.kept": (OWN, _("Réponse type « %(subject)s » gardée.")),
     "saved_reply.removed": (OWN, _("Réponse type « %(subject)s » retirée.")),
+    "migration.published": (OWN, _("Migration %(subject)s publiée.")),
+    "migration.cancelled": (OWN, _("Migration %(subject)s annulée.")),
     "catalogue.published": (OWN, _("Catalogue publié.")),
     "integration.opened": (OWN, _("Système connecté ajouté : %(subject)s.")),
     "integration.closed": (OWN, _("Système connecté fermé : %(subject)s.")),

@@ -18,6 +18,7 @@ from webapp.models.jobs import Job, JobRun
 from webapp.services import audit
 
 BILL, BILL_ONE, PREVIEW, INVARIANTS = "bill", "bill_account", "bill_preview", "invariants"
+MIGRATE = "migrate"
 # The other commands of the operator, in the order of a night.
 COMMANDS = (
     "renew",
@@ -31,7 +32,7 @@ COMMANDS = (
 )
 # What a command would do, in figures, before it is started: each has its own, so that nobody waits for another's.
 COMMAND_PREVIEWS = {f"preview-{command}": command for command in COMMANDS}
-KINDS = (BILL, BILL_ONE, PREVIEW, INVARIANTS, *COMMANDS, *COMMAND_PREVIEWS)
+KINDS = (BILL, BILL_ONE, PREVIEW, INVARIANTS, MIGRATE, *COMMANDS, *COMMAND_PREVIEWS)
 UNDER_WAY = ("queued", "running", "paused")
 LONG_SILENT = timedelta(minutes=10)  # without a page, on another machine: as a billing run
 TIME_TO_START = timedelta(seconds=60)  # a process that has not begun by then never will

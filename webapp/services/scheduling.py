@@ -13,12 +13,12 @@ from webapp.domain.access import SYSTEM, Actor
 from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, Signature
 from webapp.domain.contract import ScheduledChange as Change
 from webapp.domain.proration import settlement
-from webapp.domain.refusals import ChangeAlreadyDone, UndoCosts
+from webapp.domain.refusals import ChangeAlreadyDone, DecidedByOperator, UndoCosts
 from webapp.models.catalogue import PlanPrice
 from webapp.models.subscriptions import ScheduledChange, Subscription, SubscriptionOption
 from webapp.services import audit, contracts, events
 from webapp.services.contract_facts import signature_facts
-from webapp.services.contracts import Situation, SubscriptionNotFound
+from webapp.services.contracts import MIGRATION, Situation, SubscriptionNotFound
 
 
 def lock(session: Session, subscription_id: uuid.UUID) -> Subscription:
@@ -71,7 +71,8 @@ def close(session: Session, change_ids: list[int], status: str, now: datetime) -
 def undo(
     session: Session, subscription_id: uuid.UUID, change_id: int, today: date, actor: Actor, now: datetime
 ) -> ScheduledChange:
-    """Undo a change until it happens (P6). Raises ChangeAlreadyDone, also for a change of another subscription."""
+    """Undo a change until it happens (P6). Raises ChangeAlreadyDone, also for a change of another subscription, and
+    DecidedByOperator for a migration. One that had given way to the change undone is to come again."""
     subscription = lock(session, subscription_id)
     statement = select(ScheduledChange).where(
         ScheduledChange.id == change_id, ScheduledChange.subscription_id == subscription.id
@@ -79,8 +80,11 @@ def undo(
     change = session.scalars(statement).first()
     if change is None or change.status != "pending" or change.effective_on <= today:
         raise ChangeAlreadyDone()
+    if MIGRATION in change.facts:
+        raise DecidedByOperator(change.effective_on)
     _ensure_free(session, subscription_id, change_id, today)
     close(session, [change.id], "undone", now)
+    reopen_migration(session, subscription, today)
     touch(session, subscription, now)
     facts = {"kind": change.kind, "effective_on": change.effective_on.isoformat(), **change.facts}
     audit.record(
@@ -92,6 +96,28 @@ def undo(
     )  # fmt: skip
     session.flush()
     return change
+
+
+def reopen_migration(session: Session, subscription: Subscription, today: date) -> None:
+    """Make a migration to come again, once nothing stands in its place: it had given way to a choice of the client that
+    is taken back. Not when the client has signed something else since, nor once its day has passed."""
+    rows = session.scalars(
+        select(ScheduledChange)
+        .where(
+            ScheduledChange.subscription_id == subscription.id,
+            ScheduledChange.kind == ChangeKind.PLAN.value,
+            ScheduledChange.status.in_(("pending", "replaced")),
+            ScheduledChange.effective_on > today,
+        )
+        .order_by(ScheduledChange.id.desc())
+    ).all()
+    if any(row.status == "pending" for row in rows):
+        return
+    for row in rows:
+        if row.facts.get("from_price_id") == subscription.plan_price_id:
+            row.status, row.closed_at = "pending", None
+            session.flush()
+            return
 
 
 def _ensure_free(session: Session, subscription_id: uuid.UUID, change_id: int, today: date) -> None:

@@ -352,6 +352,8 @@ def change_plan(
             session, subscription, ChangeKind.PLAN, change.timing.effective_on, facts, actor, now
         )
         scheduled_id = scheduled.id
+    else:
+        scheduling.reopen_migration(session, subscription, today)
     scheduling.touch(session, subscription, now)
     audit.record(
         session,

@@ -12,7 +12,7 @@ from webapp.domain.periods import Period
 from webapp.domain.pricing import Draft
 from webapp.domain.termination import Calendar, Ending, calendar, may_withdraw, withdrawal_until
 from webapp.i18n import date_text, gettext
-from webapp.services.contracts import Partner, PendingChange, Situation
+from webapp.services.contracts import MIGRATION, Partner, PendingChange, Situation
 from webapp.services.terminations import TERMINATE, TerminationPreview, is_consumer
 from webapp.services.wording import option_name, text, units
 from webapp.timeline import Timeline, timeline
@@ -151,7 +151,7 @@ def terminate_page(preview: TerminationPreview, locale: str) -> TerminatePage:
         replaced=[
             text(situation.plans[tariffs[each.id].plan_code], locale)
             for each in preview.replaced
-            if each.id in tariffs
+            if each.id in tariffs and MIGRATION not in each.facts
         ],
         may_withdraw=may_withdraw(situation.contract, today, is_consumer(situation)),
     )

@@ -20,6 +20,7 @@ from webapp.blueprints.staff import (  # noqa: E402, F401  # the routes register
     gestures,
     integrations,
     invoices,
+    migrations,
     rehearsal,
     requests,
     saved_replies,

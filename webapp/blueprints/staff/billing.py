@@ -59,6 +59,7 @@ TITLES: dict[str, Sentence] = {
     jobs.BILL_ONE: _("Facturation d’un compte"),
     jobs.PREVIEW: _("Aperçu de la facturation"),
     jobs.INVARIANTS: _("Vérification des documents"),
+    jobs.MIGRATE: _("Migration d’abonnés"),
 }
 # services.work_previews names them.
 FIGURES: dict[str, Sentence] = {

@@ -1,6 +1,6 @@
 """The changes to come, each with what undoing it keeps and who may undo it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from webapp import clock
@@ -9,7 +9,7 @@ from webapp.blueprints.subscriptions.in_use import Shown, period_price
 from webapp.domain.access import May, is_allowed
 from webapp.domain.contract import ChangeKind, Contract, Frequency, HeldOption, PlanTariff
 from webapp.domain.money import Money
-from webapp.services.contracts import PendingChange, Situation
+from webapp.services.contracts import MIGRATION, PendingChange, Situation
 from webapp.services.establishments import CHANGE_ESTABLISHMENTS
 from webapp.services.options import CHANGE_OPTIONS
 from webapp.services.subscriptions import CHANGE_PLAN
@@ -26,7 +26,8 @@ TO_UNDO: dict[ChangeKind, tuple[May, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A change to come. `kind`: plan, billing (same plan, other frequency), option_ends, option_quantity, termination."""
+    """A change to come. `kind`: plan, billing (same plan, other frequency), option_ends, option_quantity, termination, or
+    migration: decided by the operator, for a `reason`, the client being free to leave until `leave_until` if set."""
 
     id: int
     kind: str
@@ -39,6 +40,8 @@ class Pending:
     kept: str = ""  # what undoing keeps, in words
     amount: Money | None = None  # per period: of the plan to come, or of the option if kept
     is_annual: bool = False
+    reason: str = ""
+    leave_until: date | None = None
 
 
 def pending(
@@ -99,6 +102,19 @@ def _pending_plan(
     locale: str,
 ) -> Pending:  # fmt: skip
     assert tariff is not None  # a change of plan has its tariff
+    if MIGRATION in row.facts:
+        until = row.facts["leave_until"]
+        return replace(
+            _pending_row(
+                row, "migration", situation, visit, name=text(situation.plans[tariff.plan_code], locale)
+            ),
+            can_undo=False,
+            is_partners=False,
+            amount=shown(tariff.price),
+            is_annual=tariff.frequency is Frequency.ANNUAL,
+            reason=text(row.facts["reasons"], locale),
+            leave_until=date.fromisoformat(until) if until else None,
+        )
     return _pending_row(
         row,
         "billing" if tariff.plan_code == contract.plan_code else "plan",

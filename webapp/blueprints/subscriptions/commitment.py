@@ -93,7 +93,7 @@ def _dates(
         dates.append(TermDate("notice", last_notice))
     if termination is not None:
         dates.append(TermDate("end", termination.effective_on))
-    elif switch is not None and switch.tariff is not None:
+    elif switch is not None and switch.tariff is not None and not switch.is_migration:
         dates.append(
             TermDate("plan", switch.effective_on, text(situation.plans[switch.tariff.plan_code], locale))
         )
