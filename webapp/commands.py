@@ -58,6 +58,9 @@ ROLES = {
     "viewer": _("lecteur"),
     "accountant": _("comptable"),
     "staff": _("équipe"),
+    "reseller_admin": _("administrateur du partenaire"),
+    "reseller_agent": _("agent du partenaire"),
+    "reseller_reader": _("lecteur du partenaire"),
 }
 
 

@@ -35,6 +35,8 @@ def test_the_logins_are_printed_with_their_password(seeded: Flask) -> None:
     output = seeded.test_cli_runner().invoke(args=["demo-logins"]).output
     assert "demo-portail-2026" in output
     assert "claire@brasserieduparc.example" in output
+    assert "sofie.claes@horecaplus.example" in output
+    assert "HorecaPlus, administrateur du partenaire" in output
 
 
 def test_without_the_demo_the_logins_say_how_to_load_it(app: Flask) -> None:

@@ -1,5 +1,7 @@
 """The console of a reseller: its own clients and people, and nothing of another's."""
 
+from datetime import date
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -23,7 +25,9 @@ from tests.support.signing_in import sign_in
 from webapp.config import Settings
 from webapp.domain.access import ResellerRole, Role
 from webapp.models.accounts import Reseller, ResellerMembership
+from webapp.models.invoices import Invoice
 from webapp.models.records import AuditEntry
+from webapp.services import resellers
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -166,3 +170,86 @@ def test_a_member_of_an_account_who_works_for_a_reseller_goes_from_one_to_the_ot
     )
     client = sign_in(app.test_client(), session, both)
     assert "Espace partenaire" in Page.get(client, "/comptes").text(".mainnav")
+
+
+# ── What opens the embed, and how it looks ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_secret_is_shown_once_and_a_key_revoked_opens_nothing(
+    sofie: FlaskClient, session: Session, reseller: Reseller
+) -> None:
+    page = Page.get(sofie, "/partenaire/connexion")
+    assert problems(page.html) == []
+    shown = page.form("add-key").fill(kid="site-2026", algorithm="HS256").submit()
+    secret = shown.text("#shown code")
+    assert len(secret) == 43
+    assert problems(shown.html) == []
+    again = Page.get(sofie, "/partenaire/connexion")
+    assert secret not in again.html
+    taken = again.form("add-key").fill(kid="site-2026", algorithm="HS256").submit()
+    assert "a déjà servi" in taken.form("add-key").error("kid")
+    wrong = again.form("add-key").fill(kid="autre", algorithm="EdDSA", pem="rien").submit()
+    assert "clé publique EdDSA" in wrong.form("add-key").error("pem")
+    assert resellers.active_key(session, reseller.id, "site-2026") is not None
+    session.rollback()
+    sure = Page.get(sofie, "/partenaire/connexion/cles/site-2026/revocation")
+    assert "seule clé active" in sure.text("main")
+    assert problems(sure.html) == []
+    sure.form(action="/partenaire/connexion/cles/site-2026/revocation").submit()
+    assert resellers.active_key(session, reseller.id, "site-2026") is None
+
+
+def test_sites_are_exact_and_what_was_typed_is_kept(
+    sofie: FlaskClient, session: Session, reseller: Reseller
+) -> None:
+    page = Page.get(sofie, "/partenaire/connexion")
+    typed = "https://espace.plus.example\nplus.example"
+    refused = page.form("sites").fill(origins=typed).submit()
+    assert refused.status == 422
+    assert "plus.example" in refused.form("sites").error("origins")
+    assert refused.one("#sites textarea").text.strip() == typed
+    refused.form("sites").fill(origins="https://Espace.plus.example/").submit()
+    session.refresh(reseller)
+    assert reseller.allowed_origins == ["https://espace.plus.example"]
+
+
+def test_a_look_is_tried_then_kept_and_a_pale_one_refused_with_another(
+    sofie: FlaskClient, session: Session, reseller: Reseller
+) -> None:
+    pale = Page.get(sofie, "/partenaire/apparence", brand="#ffe97a")
+    assert "trop pâle" in pale.text("#look-preview")
+    better = pale.follow("#look-preview a")
+    assert "Lisible" in better.text("#look-preview")
+    assert problems(better.html) == []
+    tried = better.form("look").fill(brand="#a3195b").submit("Voir sans enregistrer", htmx=True)
+    assert tried.ids == ["look-preview"]
+    assert "#a3195b" in tried.text("#look-preview")
+    refused = better.form("look").fill(brand="#ffe97a", radius="soft", font="wide").submit()
+    assert refused.status == 422
+    better.form("look").fill(brand="#a3195b", radius="soft", font="wide").submit()
+    session.refresh(reseller)
+    theme = resellers.theme(session, reseller)
+    assert theme is not None
+    assert theme.tokens == {"brand": "#a3195b", "radius": "soft", "font": "wide"}
+
+
+def test_the_bills_of_another_reseller_are_not_found(sofie: FlaskClient, session: Session) -> None:
+    """Nor an invoice of a direct client, whose number is well known."""
+    contract = a_subscription(session, billed_through=date(2026, 3, 1))
+    number = session.scalars(select(Invoice.number).where(Invoice.account_id == contract.account_id)).one()
+    session.commit()
+    page = Page.get(sofie, "/partenaire/factures")
+    assert problems(page.html) == []
+    assert "facturés directement" in page.text("header.page-header, .page-header")
+    for extension in ("pdf", "xml", "csv"):
+        assert sofie.get(f"/partenaire/factures/{number}.{extension}").status_code == 404
+
+
+def test_an_agent_does_not_see_what_the_reseller_pays(
+    app: Flask, session: Session, reseller: Reseller
+) -> None:
+    tom = sign_in(app.test_client(), session, a_colleague(session, reseller, ResellerRole.AGENT))
+    page = Page.get(tom, "/partenaire/connexion")
+    assert not page.has("#add-key")
+    assert "Factures" not in page.text(".mainnav")
+    assert tom.get("/partenaire/factures").status_code == 403

@@ -10,7 +10,7 @@ from typing import Any
 
 from webapp.adapters.operator_files import billing_of, e_mail_of
 from webapp.adapters.yaml_file import Document, Entry
-from webapp.domain.access import Role
+from webapp.domain.access import ResellerRole, Role
 from webapp.domain.catalogue import FREQUENCIES, LANGUAGES
 from webapp.domain.colours import Colour
 from webapp.domain.refusals import BadOrigin, BrandTooPale
@@ -44,6 +44,16 @@ class CompanyFile:
 
 
 @dataclass(frozen=True)
+class ColleagueFile:
+    """Somebody who works for the reseller, in the demo."""
+
+    email: str
+    name: str
+    role: ResellerRole
+    language: str | None
+
+
+@dataclass(frozen=True)
 class ResellerFile:
     slug: str
     name: str
@@ -60,6 +70,7 @@ class ResellerFile:
     theme: Tokens | None
     company: CompanyFile | None
     wholesale: tuple[WholesaleFile, ...]
+    people: tuple[ColleagueFile, ...]
 
 
 def read_resellers(path: Path) -> list[ResellerFile]:
@@ -93,6 +104,7 @@ def _reseller(entry: Entry) -> ResellerFile:
         theme=_theme(entry),
         company=_company(entry),
         wholesale=tuple(_wholesale(price) for price in entry.entries("wholesale", required=False, label="-")),
+        people=tuple(_colleague(each) for each in entry.entries("people", required=False, label="-")),
     )
     if billed is BilledParty.RESELLER and reseller.company is None:
         entry.complain("billed", _("Sans « company », personne ne recevrait les factures de ce partenaire."))
@@ -109,6 +121,18 @@ def _known(entry: Entry, name: str, choices: Sequence[str]) -> tuple[str, ...]:
             entry.unknown(node, entry.at(name), code, choices)
         found.append(code)
     return tuple(found)
+
+
+def _colleague(entry: Entry) -> ColleagueFile:
+    role = entry.choice("role", [*ResellerRole])
+    colleague = ColleagueFile(
+        e_mail_of(entry, "email").lower(),
+        entry.text("name"),
+        ResellerRole(role) if role else ResellerRole.READER,
+        entry.choice("language", LANGUAGES, default="") or None,
+    )
+    entry.close()
+    return colleague
 
 
 def _origin(site: Entry) -> str:

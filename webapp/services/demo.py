@@ -84,6 +84,7 @@ def load(session: Session, today: date, now: datetime, vault: Vault, folder: Pat
         return Loaded((), 0)
     password_hash = hash_password(file.password)
     _load_team(session, file.team, password_hash, now)
+    demo_resellers.load_people(session, folder / "resellers.yaml", password_hash, now)
     lives = [_Life(session, account, today, now, password_hash, vault) for account in missing]
     for day in _days(min(life.starts_on for life in lives), today):
         for life in lives:
@@ -108,6 +109,7 @@ def logins(session: Session, folder: Path = FOLDER) -> tuple[str, list[Login]]:
     team = set(session.scalars(select(User.email).where(User.staff_role.is_not(None))))
     brand = session.scalar(select(Issuer.brand).order_by(Issuer.id).limit(1)) or ""
     found += [Login(each.email, "staff", brand, "") for each in file.team if each.email in team]
+    found += [Login(email, role, name, "") for email, role, name in demo_resellers.people(session)]
     return file.password, found
 
 

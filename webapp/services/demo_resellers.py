@@ -10,7 +10,7 @@ from webapp.adapters.reseller_file import CompanyFile, ResellerFile, read_resell
 from webapp.domain.access import SYSTEM
 from webapp.domain.money import Money
 from webapp.domain.resale import WholesalePrice
-from webapp.models.accounts import Account, BillingDetails, Reseller
+from webapp.models.accounts import Account, BillingDetails, Reseller, ResellerMembership, User
 from webapp.services import resale, reseller_invoices, resellers, search_terms
 
 
@@ -20,6 +20,42 @@ def load(session: Session, path: Path, first: date, now: datetime) -> None:
     for partner in read_resellers(path):
         if partner.slug not in present:
             _load_reseller(session, partner, first, now)
+
+
+def load_people(session: Session, path: Path, password_hash: str, now: datetime) -> None:
+    """Who works for them, with the password of the demo, when nobody has that address yet. Flushes."""
+    known = set(session.scalars(select(User.email)))
+    for partner in read_resellers(path):
+        reseller = resellers.by_slug(session, partner.slug)
+        for person in partner.people:
+            if person.email in known:
+                continue
+            user = User(
+                email=person.email,
+                full_name=person.name,
+                password_hash=password_hash,
+                language=person.language,
+                created_at=now,
+            )
+            session.add(user)
+            session.flush()
+            session.add(
+                ResellerMembership(
+                    user_id=user.id, reseller_id=reseller.id, role=person.role.value, created_at=now
+                )
+            )
+    session.flush()
+
+
+def people(session: Session) -> list[tuple[str, str, str]]:
+    """Address, role and reseller of who may open a console."""
+    rows = session.execute(
+        select(User.email, ResellerMembership.role, Reseller.name)
+        .join(ResellerMembership, ResellerMembership.user_id == User.id)
+        .join(Reseller, Reseller.id == ResellerMembership.reseller_id)
+        .order_by(Reseller.name, ResellerMembership.id)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def _load_reseller(session: Session, partner: ResellerFile, first: date, now: datetime) -> None:

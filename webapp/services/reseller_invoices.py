@@ -143,6 +143,16 @@ def bills(session: Session, reseller_id: uuid.UUID) -> list[Bill]:
     ]
 
 
+def bill(session: Session, reseller_id: uuid.UUID, number: str) -> Invoice | None:
+    """The document of that number, if it is one of this reseller's own."""
+    statement = (
+        select(Invoice)
+        .join(ResellerInvoice, ResellerInvoice.invoice_id == Invoice.id)
+        .where(ResellerInvoice.reseller_id == reseller_id, Invoice.number == number)
+    )
+    return session.scalars(statement).first()
+
+
 def is_of_a_reseller(session: Session, invoice_id: int) -> bool:
     """Whether a document is the monthly one of a reseller, which has a CSV."""
     return bool(session.scalar(select(exists().where(ResellerInvoice.invoice_id == invoice_id))))

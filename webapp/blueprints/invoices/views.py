@@ -1,9 +1,8 @@
 """Factures: the list, searched and filtered by state and year, one document as a page, and the files of both."""
 
 import uuid
-from collections.abc import Iterable
 
-from flask import Response, abort, request
+from flask import abort, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
@@ -13,14 +12,12 @@ from webapp.auth import requires
 from webapp.blueprints.invoices import bp, presenters
 from webapp.domain.access import May
 from webapp.domain.periods import Period
+from webapp.downloads import download
 from webapp.extensions import db
 from webapp.lateness import lateness
 from webapp.rendering import render
 from webapp.services import accounting, deliveries, documents, invoice_search, invoices, standing
 from webapp.transactions import own_transaction, sessions_for_a_stream
-
-# A file is for the disk: should a browser show it all the same, nothing in it may run or ask for anything.
-FILE_HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
 
 
 @bp.get("")
@@ -70,14 +67,14 @@ def show(subscription_id: uuid.UUID, number: str) -> ResponseReturnValue:
 @bp.get("/<number>.pdf")
 @requires(May.READ_INVOICES)
 def pdf(subscription_id: uuid.UUID, number: str) -> ResponseReturnValue:
-    return _file(_files(number)[0], "application/pdf", f"{number}.pdf")
+    return download(_files(number)[0], "application/pdf", f"{number}.pdf")
 
 
 @bp.get("/<number>.xml")
 @requires(May.READ_INVOICES)
 def ubl(subscription_id: uuid.UUID, number: str) -> ResponseReturnValue:
     """The Peppol BIS Billing 3.0 document, with its PDF inside."""
-    return _file(_files(number)[1], "application/xml", f"{number}.xml")
+    return download(_files(number)[1], "application/xml", f"{number}.xml")
 
 
 @bp.get("/export.zip")
@@ -96,7 +93,7 @@ def archive(subscription_id: uuid.UUID) -> ResponseReturnValue:
         )
         return page, 422
     pieces = accounting.archive(*sessions_for_a_stream(), ids, clock.now())
-    return _file(pieces, "application/zip", f"{_export_name(period)}.zip")
+    return download(pieces, "application/zip", f"{_export_name(period)}.zip")
 
 
 @bp.get("/export.csv")
@@ -106,7 +103,7 @@ def accountant_csv(subscription_id: uuid.UUID) -> ResponseReturnValue:
     session, account_id, period = db.session(), _account_id(), _period()
     also, with_point = _found(session, account_id), request.args.get("decimale") == "point"
     lines = accounting.rows(session, account_id, period, also, decimal_point=with_point)
-    return _file("".join(lines), "text/csv; charset=utf-8", f"{_export_name(period)}.csv")
+    return download("".join(lines), "text/csv; charset=utf-8", f"{_export_name(period)}.csv")
 
 
 def _files(number: str) -> tuple[bytes, bytes]:
@@ -115,12 +112,6 @@ def _files(number: str) -> tuple[bytes, bytes]:
     if document is None:
         abort(404)
     return documents.files(session, document.invoice, clock.now(), own_transaction)
-
-
-def _file(content: bytes | str | Iterable[bytes], media_type: str, name: str) -> Response:
-    answer = Response(content, content_type=media_type, headers=FILE_HEADERS)
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
-    return answer
 
 
 def _typed() -> str:
