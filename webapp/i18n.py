@@ -352,6 +352,9 @@ EXPLANATIONS: dict[str, str] = {
     "LastResellerAdmin": _(
         "Un partenaire garde au moins un administrateur. Donnez d’abord ce rôle à quelqu’un d’autre."
     ),
+    "ResellerWithoutAccount": _(
+        "%(reseller)s n’a pas encore de compte pour recevoir ses factures. Donnez-lui-en un, puis recommencez."
+    ),
     "BadOrigin": _(
         "« %(origin)s » n’est pas l’origine exacte d’un site. Écrivez le protocole et le domaine, sans rien après : "
         "https://espace.exemple.be."

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.builders import CLAIRE, LONG_AGO, PASSWORD, a_reseller, a_subscription, a_user, an_account, noon  # noqa: F401
-from tests.support.leak_crawl import amount, crawl, leaks, mails_of, of_the_portal, text_of
+from tests.support.embedding import Framed, Signer, open_frame, register
+from tests.support.leak_crawl import amount, crawl, leaks, mails_of, of_the_embed, of_the_portal, text_of
 from tests.support.page import Page
 from tests.support.signing_in import sign_in
 from webapp.domain.access import SYSTEM, Role
@@ -146,6 +147,32 @@ def test_without_prices_no_page_file_or_mail_says_an_amount(client, session, cli
     canaries = {"retail": amount(RETAIL), "wholesale": amount(WHOLESALE), "direct": amount(DIRECT)}
     assert leaks(texts, canaries) == {}
     assert [path for path, text in texts.items() if "€" in text] == []
+
+
+@pytest.mark.parametrize("prices", ["reseller_retail", "none"])
+def test_the_embed_shows_no_more_than_the_portal(client, session, client_of_a_reseller, prices):
+    reseller, signed, owner, _direct = client_of_a_reseller
+    reseller.billed_party, reseller.invoices_shown, reseller.prices_shown = "reseller", "none", prices
+    billing.bill_due(session, signed.id, DAY, noon(DAY))
+    signer = Signer(reseller.slug, signed.account.reference, owner.email)
+    register(session, reseller, signer)
+    framed = Framed.of(client, open_frame(client, signer.slug, signer.token()))
+    texts = crawl(
+        of_the_embed(framed), [framed.start, f"{framed.start}/factures", f"{framed.start}/moyen-de-paiement"]
+    )
+    assert len(texts) > 15
+    canaries = NAMES | {
+        "wholesale": amount(WHOLESALE),
+        "wholesale of an option": amount(WHOLESALE_OPTION),
+        "direct": amount(DIRECT),
+        "direct price of an option": amount(DIRECT_OPTION),
+        "price of another reseller": amount(OTHER_RETAIL),
+    }
+    assert leaks(texts, canaries) == {}
+    says_its_price = bool(leaks(texts, {"its own price": amount(RETAIL)}))
+    assert says_its_price is (prices != "none")
+    assert any("€" in text for text in texts.values()) is (prices != "none")
+    assert framed.get(f"{framed.start}/factures").status_code == 404
 
 
 def test_a_client_who_is_billed_reads_its_own_documents_and_nothing_direct(

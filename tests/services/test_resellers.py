@@ -12,10 +12,19 @@ from tests.builders import CLAIRE, LONG_AGO, a_reseller, an_account, noon
 from webapp.adapters.vault import Purpose, Vault
 from webapp.domain.access import Role
 from webapp.domain.colours import Colour
-from webapp.domain.refusals import BadKey, BadLogo, BadOrigin, BrandTooPale, KeyNameTaken, TooManyKeys
+from webapp.domain.refusals import (
+    BadKey,
+    BadLogo,
+    BadOrigin,
+    BrandTooPale,
+    KeyNameTaken,
+    ResellerWithoutAccount,
+    TooManyKeys,
+)
 from webapp.domain.reselling import EVERYTHING, BilledParty, InvoicesShown, KeyAlgorithm, PricesShown
 from webapp.domain.themes import Font, Radius, Tokens
 from webapp.models.records import AuditEntry
+from webapp.models.resellers import ResellerAccount
 from webapp.services import resellers
 from webapp.services.resellers import Policy, ResellerNotFound
 
@@ -56,6 +65,9 @@ def test_a_policy_says_what_its_clients_see_and_leaves_its_line(session):
         InvoicesShown.NONE,
         Role.VIEWER,
     )
+    with pytest.raises(ResellerWithoutAccount):
+        resellers.set_policy(session, reseller, wanted, NOW, CLAIRE)
+    session.add(ResellerAccount(reseller_id=reseller.id, account_id=direct.id))
     resellers.set_policy(session, reseller, wanted, NOW, CLAIRE)
     resellers.set_policy(session, reseller, wanted, NOW, CLAIRE)
     assert resellers.policy_of(reseller) == wanted

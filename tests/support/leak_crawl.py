@@ -21,11 +21,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from tests.support.embedding import Framed
 from webapp.models.records import OutboxAttachment, OutboxMessage
 
 MOST_PAGES = 400
 IN_A_NUMBER = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d)")
 NOT_FOLLOWED = re.compile(r"^/(static|deconnexion|themes)(/|$)")
+
+FILE = re.compile(r"\.(pdf|xml|csv|zip|ics)(\?|$)")
 
 Get = Callable[[str], TestResponse]
 
@@ -53,6 +56,11 @@ def crawl(get: Get, starts: Iterable[str]) -> dict[str, str]:
 def of_the_portal(client: FlaskClient) -> Get:
     """The hosted portal, as a browser that is signed in reads it."""
     return lambda path: client.get(path)
+
+
+def of_the_embed(framed: Framed) -> Get:
+    """The portal inside a reseller's page: files by one-time addresses, everything else with the bearer."""
+    return lambda path: framed.download(path) if FILE.search(path) else framed.get(path)
 
 
 def links_of(html: str, path: str) -> list[str]:

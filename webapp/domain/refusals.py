@@ -434,6 +434,13 @@ class LastResellerAdmin(Refusal):
 
 
 @dataclass(eq=False)
+class ResellerWithoutAccount(Refusal):
+    """A reseller that would be billed itself has no account to receive its documents (R1)."""
+
+    reseller: str
+
+
+@dataclass(eq=False)
 class BadOrigin(Refusal):
     """Not the exact https origin of a site, such as https://espace.horecaplus.example (R1)."""
 

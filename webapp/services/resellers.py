@@ -24,7 +24,14 @@ from webapp.adapters import logos
 from webapp.adapters.vault import Vault
 from webapp.domain.access import Actor, Role
 from webapp.domain.colours import Colour
-from webapp.domain.refusals import BadKey, BadLogo, KeyNameTaken, TooManyKeys, TooManyOrigins
+from webapp.domain.refusals import (
+    BadKey,
+    BadLogo,
+    KeyNameTaken,
+    ResellerWithoutAccount,
+    TooManyKeys,
+    TooManyOrigins,
+)
 from webapp.domain.reselling import (
     ACTIVE_KEYS,
     EVERYTHING,
@@ -39,7 +46,7 @@ from webapp.domain.reselling import (
 from webapp.domain.themes import Font, Radius, Tokens, style_sheet
 from webapp.models.accounts import Account, Reseller
 from webapp.models.resellers import ResellerKey, ResellerTheme
-from webapp.services import audit
+from webapp.services import audit, reseller_invoices
 
 SECRET_BYTES = 32
 MOST_LOGO_BYTES = 200_000
@@ -114,7 +121,10 @@ def showing(session: Session, account_id: uuid.UUID) -> Showing:
 
 
 def set_policy(session: Session, reseller: Reseller, policy: Policy, now: datetime, actor: Actor) -> None:
-    """Flushes."""
+    """Raises ResellerWithoutAccount when it would be billed and nobody would receive its documents. Flushes."""
+    is_billed = policy.billed is BilledParty.RESELLER
+    if is_billed and reseller_invoices.account_of(session, reseller.id) is None:
+        raise ResellerWithoutAccount(reseller.name)
     _write(session, reseller, policy.facts(), "reseller.policy_changed", now, actor)
 
 
