@@ -15,6 +15,11 @@ TEAM_PAGES = [
     "/equipe/banque/mouvements",
     "/equipe/banque/prelevements",
     "/equipe/integrations",
+    "/equipe/tableau-de-bord",
+    "/equipe/comptes/CA-10234",
+    "/equipe/demandes",
+    "/equipe/factures",
+    "/equipe/impayes",
 ]
 # Every rule in two opposite looks; in the two others the one rule that a colour scheme can break.
 LOOKS = {(1280, "light"): None, (390, "dark"): None, (390, "light"): CONTRAST, (1280, "dark"): CONTRAST}
