@@ -21,11 +21,7 @@ from sqlalchemy import Engine, event, text
 from bench.staff_search import MAKE, TODAY, fill, timed
 from tests.support import postgres
 
-BUDGETS = {
-    "/equipe/tableau-de-bord": 10,
-    "/equipe/demandes": 8,
-    "/equipe": 4,
-}  # statements, the visitor's included
+BUDGETS = {"/equipe/tableau-de-bord": 10, "/equipe/demandes": 8}  # statements, the visitor's included
 # One in forty came this month, one in fifty left before it, one in twenty pays more since; a third has mailboxes.
 MONEY = """
 create temporary table billed as
