@@ -56,11 +56,13 @@ def session_over() -> Response:
 
 
 def first_page() -> str:
-    """Where the frame opens: the subscription, or for an accountant its invoices."""
+    """Where the frame opens: the subscription; for an accountant its invoices, or the details when it reads none."""
     here = auth.current()
     assert here.account_id is not None
     subscription_id = embed_sessions.subscription_of(db.session(), here.account_id)
-    page = "invoices.index" if here.role is Role.ACCOUNTANT else "subscriptions.overview"
+    page = "subscriptions.overview"
+    if here.role is Role.ACCOUNTANT:
+        page = "invoices.index" if here.showing.platform_invoices else "billing_details.edit"
     return url_for(page, subscription_id=subscription_id)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = next((ROOT / "tests/support/vendor").glob("axe-*.min.js"))
@@ -208,7 +208,7 @@ def page(new_page: NewPage) -> Page:
     return new_page()
 
 
-def axe_violations(page: Page, only: dict[str, object] | None = None) -> list[str]:
+def axe_violations(page: Page | Frame, only: dict[str, object] | None = None) -> list[str]:
     """What axe finds against WCAG 2.2 AA and good practice, one line per rule and place; or `only` some rules."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text())

@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, Server
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, NewPage, Server, _serving, axe_violations
 from tests.support.embedding import Signer
 from tests.support.reseller_site import Site, allow, serving
 
@@ -27,12 +27,20 @@ COOKIES = {
 SECONDS = 15_000
 
 
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Server]:
+    """One portal for these stories; each begins with the demo's database as it was."""
+    yield from _serving(tmp_path_factory.mktemp("framed"), seeded)
+
+
 @pytest.fixture
-def site(own_server: Server) -> Iterator[Site]:
+def site(portal: Server, seeded: Path) -> Iterator[Site]:
     """The site of HorecaPlus, whose client Marcel is signed for as the owner of Chez Marcel."""
+    with closing(sqlite3.connect(seeded)) as kept, closing(sqlite3.connect(database(portal))) as live:
+        kept.backup(live)
     signer = Signer("horecaplus", "HP-20041", "marcel@chezmarcel.example", role="owner")
-    with serving(own_server.address, signer) as served:
-        allow(database(own_server), served)
+    with serving(portal.address, signer) as served:
+        allow(database(portal), served)
         yield served
 
 
@@ -62,26 +70,20 @@ def chrome(tmp_path: Path, request: pytest.FixtureRequest, site: Site) -> Iterat
 
 def opened(page: Page, site: Site) -> FrameLocator:
     page.goto(f"{site.address}/")
-    frame = page.frame_locator("iframe")
+    frame = page.frame_locator("iframe[title]")
     expect(frame.locator("#plan")).to_be_visible(timeout=SECONDS)
     return frame
-
-
-def height(page: Page) -> float:
-    box = page.locator("iframe").bounding_box()
-    assert box
-    return box["height"]
 
 
 def fits(page: Page, frame: FrameLocator) -> None:
     """The frame is as tall as what it shows."""
     inner = frame.locator("body").evaluate("body => Math.ceil(body.getBoundingClientRect().height)")
-    expect(page.locator("iframe")).to_have_js_property("offsetHeight", inner)
+    expect(page.locator("iframe[title]")).to_have_js_property("offsetHeight", inner)
 
 
 @pytest.mark.parametrize("chrome", list(COOKIES), indirect=True)
 def test_a_client_lives_in_the_page_of_its_reseller(
-    chrome: BrowserContext, site: Site, own_server: Server, tmp_path: Path
+    chrome: BrowserContext, site: Site, portal: Server, tmp_path: Path
 ) -> None:
     page = chrome.pages[0]
     faults: list[str] = []
@@ -128,7 +130,7 @@ def test_a_client_lives_in_the_page_of_its_reseller(
 
     # The session ends; the next click opens another, on the page that was shown.
     before = len(site.signed)
-    with closing(sqlite3.connect(database(own_server))) as rows, rows:
+    with closing(sqlite3.connect(database(portal))) as rows, rows:
         rows.execute("UPDATE embed_sessions SET last_seen_at = '2026-11-15 00:00:00'")
     frame.locator("nav.tabs a", has_text="Options").click()
     expect(frame.locator("h1")).to_have_text("Factures")
@@ -138,3 +140,50 @@ def test_a_client_lives_in_the_page_of_its_reseller(
     expect(frame.locator("h1")).to_have_text("Options")
     assert [fault for fault in faults if "401" not in fault] == []
     assert chrome.cookies() == []
+
+
+def test_forged_messages_move_nothing_and_the_narrowest_frame_has_no_fault(
+    new_page: NewPage, site: Site
+) -> None:
+    page = new_page(width=320)
+    frame = opened(page, site)
+
+    # At 320 px, nothing to mend.
+    assert axe_violations(page.frames[1]) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    fits(page, frame)
+
+    # A message counts only if the portal's own frame sent it; the frame listens to none.
+    before = page.locator("iframe[title]").evaluate("frame => frame.offsetHeight")
+    signed = len(site.signed)
+    page.evaluate("""() => {
+      for (const type of ["pf:resize", "pf:ready", "pf:session-needed"]) {
+        postMessage({ type, height: 4000 }, "*");
+        frames[0].postMessage({ type, height: 4000, path: "/comptes" }, "*");
+      }
+      const other = document.body.appendChild(document.createElement("iframe"));
+      other.contentWindow.parent.postMessage({ type: "pf:resize", height: 4000 }, "*");
+    }""")
+    frame.locator("nav.tabs a", has_text="Factures").click()
+    expect(frame.locator("h1")).to_have_text("Factures")
+    fits(page, frame)
+    assert before < 4000 and len(site.signed) == signed
+
+
+def test_another_site_frames_it_neither_directly_nor_around_the_reseller(
+    chromium: Browser, site: Site, portal: Server
+) -> None:
+    page = chromium.new_context().new_page()
+    refused: list[str] = []
+    page.on("console", lambda line: refused.append(line.text) if "frame-ancestors" in line.text else None)
+    # It signs with a stolen key: its origin is not on the list, and then it shows the reseller's own page.
+    thief = Signer("horecaplus", "HP-20041", "marcel@chezmarcel.example", key=site.signer.key, role="owner")
+    with serving(portal.address, thief) as elsewhere:
+        for times, inside in enumerate(
+            (f"{elsewhere.address}/", f"{elsewhere.address}/cadre?{site.address}/"), 1
+        ):
+            with page.expect_console_message(lambda line: "frame-ancestors" in line.text):
+                page.goto(inside)
+            assert len(refused) >= times
+            assert not any("/abonnements/" in each.url for each in page.frames)
+    page.context.close()

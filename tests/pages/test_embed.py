@@ -162,9 +162,11 @@ def test_other_algorithms_open_it_too(client, session, app, reseller, contract, 
     assert open_frame(client, signer.slug, other.token()).status_code == 200
 
 
-def test_an_accountant_begins_with_the_invoices(client, signer, contract):
+def test_an_accountant_begins_with_what_it_reads(client, signer, contract):
     framed = Framed.of(client, open_frame(client, signer.slug, signer.token(role="accountant")))
-    assert framed.start.endswith("/factures") and framed.get().status_code == 200
+    led = framed.get()
+    assert (framed.start, led.status_code) == ("/embed/horecaplus/", 302)
+    assert led.headers["Location"] == f"/embed/horecaplus/abonnements/{contract.id}/factures"
     assert framed.get(f"/embed/horecaplus/abonnements/{contract.id}").status_code == 403
 
 

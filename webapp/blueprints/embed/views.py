@@ -76,15 +76,16 @@ def _opened(held_by: Frame) -> Response:
         now=clock.now(),
     )
     g.embed_session_id, g.locale = entry.session_id, entry.language
-    page = "subscriptions.overview" if entry.reads_subscription else "invoices.index"
-    first = held_by_address(held_by, url_for(page, subscription_id=entry.subscription_id))
+    first = url_for("account.home")  # an accountant is led from there
+    if entry.reads_subscription:
+        first = url_for("subscriptions.overview", subscription_id=entry.subscription_id)
     scheme = request.form.get("scheme", "")
     return make_response(
         render(
             "embed/open.html",
             token=entry.token,
             origin=entry.origin,
-            start=_path_left(held_by) or first,
+            start=_path_left(held_by) or held_by_address(held_by, first),
             scheme=scheme if scheme in SCHEMES else "",
         )
     )
