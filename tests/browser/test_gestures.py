@@ -15,9 +15,9 @@ WAYS = [
 ]
 
 
-def sign_in(page: Page, server: Server) -> None:
+def sign_in(page: Page, server: Server, email: str = TEAM) -> None:
     page.goto(f"{server.address}/connexion")
-    page.locator("#email").fill(TEAM)
+    page.locator("#email").fill(email)
     page.locator("#password").fill(PASSWORD)
     page.locator("main button[type=submit]").first.click()
     page.goto(f"{server.address}/compte/preferences")

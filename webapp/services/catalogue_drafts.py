@@ -190,6 +190,7 @@ def publish(
     Raises DraftNotFound, DraftClosed, DraftOutdated, DraftIncomplete, StalePreview when the draft or the catalogue
     moved since it was shown, PublicationTooEarly, OptionKindFixed.
     """
+    _lock_open_drafts(session)
     draft = _locked(session, draft_id)
     if draft.state != "open":
         if draft.closing_key == key:
@@ -219,6 +220,12 @@ def _locked(session: Session, draft_id: int) -> CatalogueDraft:
     if draft is None:
         raise DraftNotFound(draft_id)
     return draft
+
+
+def _lock_open_drafts(session: Session) -> None:
+    """Two drafts are never published at once: the second is compared with what the first has published."""
+    statement = select(CatalogueDraft.id).where(CatalogueDraft.state == "open").order_by(CatalogueDraft.id)
+    session.execute(statement.with_for_update()).all()
 
 
 def _changed(draft: CatalogueDraft, actor: Actor, now: datetime) -> None:
