@@ -279,5 +279,12 @@ def test_a_draft_given_up_is_read_and_changes_no_more(team, session, draft):
 
 
 def test_support_reads_the_catalogue_and_cannot_prepare_it(app, session, signed):
-    page = Page.get(as_team(app, session, "support"), "/equipe/catalogue")
+    support = as_team(app, session, "support")
+    page = Page.get(support, "/equipe/catalogue")
     assert page.all("#plans") and not page.all("#drafts")
+    assert not Page.get(support, "/equipe/catalogue/formules/pro").all("#version-1 a")
+
+
+def test_a_version_that_is_held_leads_to_the_move_of_its_subscribers(team):
+    page = Page.get(team, "/equipe/catalogue/formules/pro").follow("#version-1 a")
+    assert page.status == 200 and page.address.startswith("/equipe/migrations")

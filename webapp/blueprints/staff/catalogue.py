@@ -107,6 +107,7 @@ def _entry(kind: str, code: str) -> ResponseReturnValue:
         entry=entry,
         today=today,
         names=names,
+        may_edit=auth.visit_allows(May.EDIT_CATALOGUE),
         features=catalogue_published.features(session),
         **words(session, locale),
     )
