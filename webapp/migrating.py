@@ -22,7 +22,7 @@ def init_app(app: Flask) -> None:
 
 
 def carry_out(migration_id: int, moved: Moved | None = None, size: int = plan_moves.PAGE) -> int:
-    """Do all that is left of a migration, a transaction per page, each followed by its mails. Answers how many rows.
+    """Do all that is left of a migration, a transaction per page, then send the mails. Answers how many rows.
 
     Killed anywhere and run again, or run twice at once, it ends the same.
     """
@@ -36,10 +36,11 @@ def carry_out(migration_id: int, moved: Moved | None = None, size: int = plan_mo
         with own_transaction() as session:
             some = plan_moves.carry_on(session, migration_id, today, clock.now(), links, size)
         if not some:
-            return done
+            break
         done += some
-        while mailing.deliver().sent:
-            pass
+    while mailing.deliver().sent:
+        pass
+    return done
 
 
 @click.command("migrate-subscribers")

@@ -1,7 +1,7 @@
 """A migration carried out in a process of its own, which dies: python -m tests.support.killable_migration ID POINT NTH.
 
 Settings come from the environment; pages are of two subscribers. It dies as `kill -9` would, at the NTH time that it
-reaches POINT: told (a change and its mail are written), committed (a page is kept, its mails are not sent).
+reaches POINT: told (a change and its mail are written), sending (all is kept, no mail has left).
 """
 
 import os
@@ -14,7 +14,7 @@ from webapp.services import notices
 
 POINTS = {
     "told": (notices, "tell_owners"),
-    "committed": (mailing, "deliver"),
+    "sending": (mailing, "deliver"),
 }
 
 
@@ -26,7 +26,7 @@ def main(migration_id: str, point: str, nth: str) -> None:
     def dying(*args: Any, **values: Any) -> Any:
         nonlocal times
         times += 1
-        if point == "committed" and times == int(nth):
+        if point == "sending" and times == int(nth):
             os._exit(9)
         answer = original(*args, **values)
         if times == int(nth):

@@ -148,7 +148,7 @@ def _simulation(form: AskForm, status: int = 200, *, is_stale: bool = False) -> 
         if shown
         else [],
         letters=letters(shown, operator.current().brand) if shown else [],
-        languages=_languages(shown),
+        readers=_readers(shown),
         csv_address=csv_address,
         key=confirming.new_key(),
         is_stale=is_stale,
@@ -156,7 +156,7 @@ def _simulation(form: AskForm, status: int = 200, *, is_stale: bool = False) -> 
     return page, status
 
 
-def _languages(shown: Simulation | None) -> dict[str, int]:
+def _readers(shown: Simulation | None) -> dict[str, int]:
     """How many announcements leave in the language of each account."""
     counts = dict.fromkeys(("fr", "nl", "en"), 0)
     for one, _moved in shown.moved if shown else ():
