@@ -77,6 +77,11 @@ if (meta) {
     fetchFile(`${address.pathname}?${new URLSearchParams(new FormData(form))}`);
   });
 
+  // Where the tabs are wider than the frame, the one of this page is in sight.
+  on("htmx:after:swap", () => {
+    document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  });
+
   // The frame is as tall as what it shows.
   let height = 0;
   const measure = () => {

@@ -17,6 +17,7 @@
     const holder = typeof place === "string" ? document.querySelector(place) : place;
     const { slug, fetchToken, title = "Abonnement", newTab = "Ouvrir dans un nouvel onglet", scheme = "" } = options;
     const frame = document.createElement("iframe");
+    const link = document.createElement("a");
     let path = "", patience = 0, opening = false, closed = false;
 
     frame.name = `portal-embed-${++made}`;
@@ -24,14 +25,11 @@
     frame.style.cssText = `border:0;display:block;inline-size:100%;block-size:${LEAST}px`;
     holder.replaceChildren(frame);
 
-    function fallback() {
-      const link = document.createElement("a");
-      link.href = portal;
-      link.target = "_blank";
-      link.rel = "noopener";
-      link.textContent = newTab;
-      holder.append(link);
-    }
+    link.href = portal;
+    link.target = "_blank";
+    link.rel = "noopener";
+    link.textContent = newTab;
+    const fallback = () => holder.append(link); // it goes again if the frame opens after all
 
     // The assertion travels in the body of a POST: an address is written in logs and histories.
     async function open() {
@@ -66,6 +64,7 @@
       } else if (data.type === "pf:ready") {
         opening = false;
         clearTimeout(patience);
+        link.remove();
         holder.dispatchEvent(new CustomEvent("portal-embed:ready"));
       } else if (data.type === "pf:session-needed") {
         path = typeof data.path === "string" ? data.path.slice(0, 1000) : "";
