@@ -177,11 +177,13 @@ def databases(kind: str, folder: Path, size: int) -> Iterator[Callable[[str], st
 # ── What is measured, each in its own process ────────────────────────────────────────────────────────────────────
 
 
-def measure_run(url: str, page_size: int, profile: str) -> dict[str, float]:
+def measure_run(url: str, page_size: int | None, profile: str) -> dict[str, float]:
+    from webapp import i18n
     from webapp.models.engine import make_engine
     from webapp.models.invoices import Invoice, InvoiceLine
     from webapp.services import billing_run, invariants
 
+    i18n.init_app(None)  # as the application does when it starts, before any command
     engine = make_engine(url)
 
     @contextmanager
@@ -310,12 +312,13 @@ def in_a_process(*arguments: str) -> dict[str, float]:
 # ── The table ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def measure(kind: str, size: int, rounds: int, page_size: int, folder: Path) -> dict[str, Any]:
+def measure(kind: str, size: int, rounds: int, page_size: int | None, folder: Path) -> dict[str, Any]:
     measured = []
     with databases(kind, folder, size) as copy:
         for _round in range(rounds):
             billed = copy("run")
-            run = in_a_process("--one", "run", "--url", billed, "--page-size", str(page_size))
+            sized = ["--page-size", str(page_size)] if page_size else []
+            run = in_a_process("--one", "run", "--url", billed, *sized)
             ready_rows(billed, folder)
             floor = in_a_process(
                 "--one", "floor", "--url", copy("floor"), "--source", billed, "--folder", str(folder)
@@ -345,7 +348,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgres"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--page-size", type=int, default=1000)
+    parser.add_argument("--page-size", type=int, help="else that of the run")
     parser.add_argument("--profile", default="", help="with --one run: write a profile there")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--one", choices=["run", "floor"], help=argparse.SUPPRESS)

@@ -26,6 +26,7 @@ from webapp import (
     paying,
     rendering,
     security,
+    upgrading,
 )
 from webapp.adapters.vault import Vault
 from webapp.blueprints import DOORS
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     security.init_app(app, settings)
     embedding.init_app(app)
     extensions.init_app(app)
+    upgrading.init_app(app)
     i18n.init_app(app)
     auth.init_app(app)
     rendering.init_app(app)

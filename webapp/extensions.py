@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Flask, current_app, has_request_context, request
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf import CSRFProtect
@@ -51,7 +50,6 @@ def _refuse_statement(state: ORMExecuteState) -> None:
 db = SQLAlchemy(model_class=Base, session_options={"class_": PortalSession}, add_models_to_shell=False)
 login = LoginManager()
 csrf = CSRFProtect()
-migrate = Migrate()
 
 
 def init_app(app: Flask) -> None:
@@ -61,12 +59,5 @@ def init_app(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         app.extensions["portal_reading"] = reading(prepare(db.engine))
-    migrate.init_app(
-        app,
-        db,
-        directory=str(app.root_path) + "/migrations",
-        render_as_batch=url.startswith("sqlite"),  # SQLite alters a table by copying it
-        compare_type=True,
-    )
     csrf.init_app(app)
     login.init_app(app, add_context_processor=False)

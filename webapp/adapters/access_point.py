@@ -8,12 +8,13 @@ duty of the business, not of this portal.
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-
-import requests
+from typing import TYPE_CHECKING, Any, Protocol
 
 from webapp.config import Settings
 from webapp.domain.einvoice import Endpoint
+
+if TYPE_CHECKING:  # four megabytes: only who hands documents over loads it
+    import requests
 
 WAITING = "waiting"  # deposited and not released
 STATES = (WAITING, "sent", "delivered", "rejected", "failed")
@@ -160,7 +161,9 @@ class RestAccessPoint:
         state = REST_STATES.get(str(body.get("state", "")).upper(), "sent")
         return Status(state, str(body.get("reason") or ""))
 
-    def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
+    def _ask(self, method: str, path: str, **options: Any) -> "requests.Response":
+        import requests
+
         headers = {"Authorization": f"Bearer {self.api_key}"} | options.pop("headers", {})
         try:
             return requests.request(
@@ -170,7 +173,7 @@ class RestAccessPoint:
         except requests.RequestException as wrong:
             raise NotSent(f"the access point did not answer: {wrong}") from wrong
 
-    def _body(self, answer: requests.Response) -> dict[str, Any]:
+    def _body(self, answer: "requests.Response") -> dict[str, Any]:
         """What it says. 4xx is final, but for too many requests and refused keys, which people mend."""
         if answer.status_code >= 400 or answer.status_code in (301, 302, 307, 308):
             is_final = answer.status_code in (400, 404, 409, 413, 422)

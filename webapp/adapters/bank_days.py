@@ -5,15 +5,18 @@ Closed on Saturdays, Sundays, 1 January, Good Friday, Easter Monday, 1 May, 25 a
 
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from holidays import financial_holidays
-from holidays.holiday_base import HolidayBase
+if TYPE_CHECKING:  # the calendars of the world take four megabytes: only what meets a bank loads them
+    from holidays.holiday_base import HolidayBase
 
 ONE = timedelta(days=1)
 
 
 @lru_cache(maxsize=8)
-def _closed(year: int) -> HolidayBase:
+def _closed(year: int) -> "HolidayBase":
+    from holidays import financial_holidays
+
     return financial_holidays("ECB", years=year)
 
 

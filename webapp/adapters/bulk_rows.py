@@ -1,7 +1,7 @@
 """Many rows in and out of a transaction at the speed of the driver, past the ORM and its types.
 
 Statements are SQLAlchemy's, so that names of tables and columns stay those of the models; values are plain: ids as
-text, dates as dates, the rest as the driver gives it. PostgreSQL is written by COPY, SQLite by executemany. A fault
+text, the rest as the driver gives it. PostgreSQL is written by COPY, SQLite by executemany. A fault
 of the driver is raised as SQLAlchemy would raise it.
 """
 
@@ -32,11 +32,11 @@ from sqlalchemy.sql import ClauseElement, ColumnElement
 Plain = tuple[Any, ...]
 
 
-class Days(dict[str | None, date | None]):
-    """The dates that ISO texts say, each read once: a run meets the same ones over and over."""
+class Days(dict[Any, Any]):
+    """The dates that ISO texts say, each read once: a run meets the same ones over and over. A date says itself."""
 
-    def __missing__(self, text: str | None) -> date | None:
-        day = self[text] = None if text is None else date.fromisoformat(text)
+    def __missing__(self, told: str | date | None) -> date | None:
+        day = self[told] = date.fromisoformat(told) if isinstance(told, str) else told
         return day
 
 
@@ -49,7 +49,7 @@ class IsoDays(dict[date, str]):
 FOR_BULK = {
     # A checkpoint after many pages, not at each commit; no map of the file, and a small cache (KiB), because both
     # count as memory and the system keeps the file's pages anyway.
-    "sqlite": ("PRAGMA wal_autocheckpoint = 20000", "PRAGMA mmap_size = 0", "PRAGMA cache_size = -4000"),
+    "sqlite": ("PRAGMA wal_autocheckpoint = 20000", "PRAGMA mmap_size = 0", "PRAGMA cache_size = -8000"),
     # A thousand rows found by their key, not by reading the whole of their table as the default of 4 makes it seem.
     "postgresql": ("SET LOCAL random_page_cost = 1.1",),
 }
@@ -74,26 +74,18 @@ class BulkRows:
 
     # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def read(self, statement: Select[Any], dates: Sequence[int] = (), **values: Any) -> list[Plain]:
-        """The rows as plain tuples; `dates` are the places of the columns that hold one."""
+    def read(self, statement: Select[Any], **values: Any) -> list[Plain]:
+        """The rows as plain tuples, as the driver gives them: `days` says the dates that SQLite keeps as text."""
         sql, names, defaults = _compiled(statement, self.dialect)
         filled = {name: self._sent(value) for name, value in {**defaults, **values}.items()}
         with self._told(sql):
             cursor = self._driver.cursor()
-            if self.is_postgres:
-                rows: list[Plain] = cursor.execute(sql, filled).fetchall()
-                return rows
-            rows = cursor.execute(sql, [filled[name] for name in names]).fetchall()
-        return self._with_dates(rows, dates) if dates and rows else rows
+            cursor.execute(sql, filled if self.is_postgres else [filled[name] for name in names])
+            rows: list[Plain] = cursor.fetchall()
+        return rows
 
     def _sent(self, value: Any) -> Any:
         return value.isoformat() if type(value) is date and not self.is_postgres else value
-
-    def _with_dates(self, rows: list[Plain], places: Sequence[int]) -> list[Plain]:
-        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
-        for place in places:
-            columns[place] = map(self.days.__getitem__, columns[place])
-        return list(zip(*columns, strict=True))
 
     def ids(self, ids: Sequence[str]) -> str:
         """Ids as `among` takes them, in one text: a driver that is given a list looks at each of them."""

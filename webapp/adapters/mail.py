@@ -15,11 +15,12 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TextIO
-
-import css_inline
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from webapp.config import Settings
+
+if TYPE_CHECKING:  # two megabytes: only who writes a mail loads it
+    import css_inline
 
 STYLES = Path(__file__).parents[1] / "static" / "css" / "email.css"
 
@@ -93,7 +94,9 @@ def _bare(sender: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _inliner() -> css_inline.CSSInliner:
+def _inliner() -> "css_inline.CSSInliner":
+    import css_inline
+
     styles = STYLES.read_text(encoding="utf-8") if STYLES.exists() else ""
     return css_inline.CSSInliner(extra_css=styles, load_remote_stylesheets=False, keep_style_tags=False)
 

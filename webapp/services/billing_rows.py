@@ -5,6 +5,7 @@ same words, numbers and frozen parties; what is not plain is handed back, for `b
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -22,6 +23,7 @@ from webapp.domain.contract import Frequency, OptionKind
 from webapp.domain.einvoice import Problem
 from webapp.domain.plain_billing import (
     PlainContract,
+    PlainEstablishment,
     PlainOption,
     PlainPeriod,
     PlainTariff,
@@ -191,47 +193,44 @@ class Page:
     """The subscriptions of one page, locked until the end of the transaction, with what they hold."""
 
     def __init__(self, rows: BulkRows, ids: Sequence[str], on: date, waits: bool) -> None:
-        self.rows = rows
-        core = _statements(rows.dialect)["core" if waits else "core, skipping"]
-        wanted = rows.ids(ids)
-        places = {ident: place for place, ident in enumerate(ids)}
-        found = rows.read(core, (3, 4, 5), ids=wanted, on=on)
-        self.due = sorted(map(_due, found), key=lambda due: places[due.id])
-        held = rows.ids([due.id for due in self.due])
-        statements = _statements(rows.dialect)
+        statements, day = _statements(rows.dialect), rows.days
+        core = statements["core" if waits else "core, skipping"]
+        found = {row[0]: _due(row, day) for row in rows.read(core, ids=rows.ids(ids), on=on)}
+        self.due = [found[ident] for ident in ids if ident in found]
         self.changes: dict[str, date] = {}
-        self.options: dict[str, list[tuple[Any, ...]]] = {}
-        self.establishments: dict[str, list[tuple[str, date, date | None]]] = {}
-        self.names: dict[str, str] = {}
-        self._shown: dict[str, tuple[Any, ...]] = {}
+        self.options: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self.establishments: defaultdict[str, list[PlainEstablishment]] = defaultdict(list)
+        self._establishments: dict[str, tuple[Any, ...]] = {}  # by id, their rows: few are named by a line
         self.with_credit: set[str] = set()
         if not self.due:
             return
-        self.changes = dict(rows.read(statements["changes"], (1,), ids=held))
+        held = rows.ids([due.id for due in self.due])
+        for subscription_id, first_on in rows.read(statements["changes"], ids=held):
+            self.changes[subscription_id] = day[first_on]
         since = min(due.billed_until for due in self.due)
-        for subscription_id, *option in rows.read(statements["options"], (6, 7), ids=held, since=since):
-            self.options.setdefault(subscription_id, []).append(tuple(option))
-        for subscription_id, ident, charged_from, charged_until, *shown in rows.read(
-            statements["establishments"], (2, 3), ids=held
-        ):
-            self.establishments.setdefault(subscription_id, []).append((ident, charged_from, charged_until))
-            self.names[ident] = shown[0]
-            self._shown[ident] = tuple(shown)
+        for row in rows.read(statements["options"], ids=held, since=since):
+            self.options[row[0]].append((*row[1:6], day[row[6]], day[row[7]], row[8]))
+        for row in rows.read(statements["establishments"], ids=held):
+            self._establishments[row[1]] = row
+            self.establishments[row[0]].append((row[1], day[row[2]], day[row[3]]))
         accounts = rows.ids(list({due.account_id for due in self.due}))
         self.with_credit = {account for (account,) in rows.read(statements["credit"], ids=accounts)}
+
+    def name(self, establishment_id: str) -> str:
+        return str(self._establishments[establishment_id][4])
 
     def places(self, period: PlainPeriod) -> str:
         """The establishments that the lines name, as the invoice freezes them."""
         named = {at for _item, _ref, at, _unit, _quantity in period.lines if at}
         if not named:
             return "{}"
-        return (
-            "{" + ", ".join([f'"{_ref(at)}": {_object(PLACE_JSON, self._shown[at])}' for at in named]) + "}"
-        )
+        shown = [f'"{_ref(at)}": {_object(PLACE_JSON, self._establishments[at][4:])}' for at in named]
+        return "{" + ", ".join(shown) + "}"
 
 
-def _due(row: tuple[Any, ...]) -> Due:
-    return Due._make((*row[:14], row[14:17], row[17:]))
+def _due(row: tuple[Any, ...], day: Mapping[Any, Any]) -> Due:
+    """A row of the core statement: the driver's texts, but for its three dates."""
+    return Due._make((*row[:3], day[row[3]], day[row[4]], day[row[5]], *row[6:14], row[14:17], row[17:]))
 
 
 class PlainBilling:
@@ -314,7 +313,7 @@ class PlainBilling:
         )
         if period is None:
             return None
-        language, names = due.language, page.names
+        language, place_name = due.language, page.name
         option_names = {option[0]: texts for option, texts in options}
         descriptions = []
         for item, ref, at, _unit, _quantity in period.lines:
@@ -325,9 +324,9 @@ class PlainBilling:
                     self._plan_words[due.plan_price_id, language] = words
                 descriptions.append(words)
             elif item == "establishment":
-                descriptions.append(wording.establishment_line(names[ref], language))
+                descriptions.append(wording.establishment_line(place_name(ref), language))
             else:
-                place = names.get(at) if at else None
+                place = place_name(at) if at else None
                 descriptions.append(
                     wording.option_line(wording.text(option_names[ref], language), place, language)
                 )

@@ -33,7 +33,11 @@ from webapp.services import billing, invariants, reseller_invoices
 from webapp.services.billing_rows import Due, Page, PlainBilling
 from webapp.services.invariants import Broken
 
-PAGE = 1000  # more is a little faster, and holds more memory, and SQLite's one pen, for longer
+# Subscriptions in one transaction. On SQLite each commit writes anew the pages that the next one changes again; on
+# PostgreSQL the series is locked from the first number to the commit.
+PAGE = {"sqlite": 4000, "postgresql": 1000}
+SLICE = 1000  # of which so many are in memory at once
+ONE_BY_ONE = 100  # in one transaction, where one that cannot be written is looked for
 PATIENCE = 12  # times that a page waits for a lock, five seconds each on SQLite
 # On SQLite only one may write. Who waits asks again every tenth of a second, for five seconds (busy_timeout), and
 # then gives up: a run leaves such a moment often enough that nobody does.
@@ -124,7 +128,7 @@ def run(
     *,
     reference: str | None = None,
     is_rehearsal: bool = False,
-    page_size: int = PAGE,
+    page_size: int | None = None,
     is_checked: bool = True,
     moved: Callable[[int, int], None] = lambda _done, _due: None,
     reached: Callable[[str], None] = lambda _point: None,
@@ -242,35 +246,41 @@ def _pass(
     report: Report,
     account_id: uuid.UUID | None,
     now: Callable[[], datetime],
-    page_size: int,
+    page_size: int | None,
     moved: Callable[[int, int], None],
     reached: Callable[[str], None],
     waits: bool,
 ) -> bool:
     """Every page once, in the order of the due dates. Answers whether nothing was left to another hand."""
     after: tuple[date, str] | None = None
-    is_complete = in_bulk = True
-    attempts = 0
+    is_complete = True
+    attempts = one_by_one = 0
     breathed_at = time.monotonic()
     while True:
         try:
             with transaction() as session:
                 rows = BulkRows(session.connection())
                 rows.widen()
-                keys = _next_keys(rows, plain.on, account_id, report.run_id, after, page_size)
-                if not keys:
+                page = page_size or PAGE[rows.dialect.name]
+                result, last, seen = _PageResult(), after, 0
+                for size in _slices(min(page, ONE_BY_ONE) if one_by_one else page):
+                    keys = _next_keys(rows, plain.on, account_id, report.run_id, last, size)
+                    if not keys:
+                        break
+                    last, seen = keys[-1], seen + len(keys)
+                    ids = [ident for _on, ident in keys]
+                    _bill_slice(session, rows, plain, ids, now(), reached, waits, not one_by_one, result)
+                if last is None or last == after:
                     return is_complete
-                ids = [ident for _on, ident in keys]
-                result = _bill_page(session, rows, plain, ids, now(), reached, waits, in_bulk)
                 if report.run_id is not None:
-                    _note_page(session, report.run_id, result, keys[-1], now())
+                    _note_page(session, report.run_id, result, last, now())
                 reached("before_commit")
         except (IntegrityError, DataError):
-            if not in_bulk:
+            if one_by_one:
                 raise
             # One of them cannot be written. The page is undone and done again one by one, where that one is set
             # aside and the others are not. A savepoint would do too, but costs each good page a copy of itself.
-            in_bulk = False
+            one_by_one = page
             continue
         except DBAPIError as error:
             attempts += 1
@@ -278,8 +288,8 @@ def _pass(
                 raise
             continue
         reached("after_commit")
-        attempts, in_bulk = 0, True
-        after = keys[-1]
+        attempts, one_by_one = 0, max(0, one_by_one - seen)
+        after = last
         gc.collect(1)  # what the sessions of the page left
         is_complete = is_complete and not result.left
         _add(report, result)
@@ -306,9 +316,8 @@ def _next_keys(
         values["run"] = run_id
     if after is not None:
         values["last_on"], values["last_id"] = after
-    return [
-        (due_on, ident) for due_on, ident in rows.read(_keys(rows.dialect, frozenset(values)), (0,), **values)
-    ]
+    found = rows.read(_keys(rows.dialect, frozenset(values)), **values)
+    return [(rows.days[due_on], ident) for due_on, ident in found]
 
 
 @lru_cache
@@ -334,7 +343,13 @@ def _keys(dialect: Dialect, given: frozenset[str]) -> Select[Any]:
     return statement.order_by(columns.due_on, columns.id).limit(bindparam("size"))
 
 
-def _bill_page(
+def _slices(page_size: int) -> Iterator[int]:
+    """The sizes in which a page is read, worked out and written."""
+    for start in range(0, page_size, SLICE):
+        yield min(SLICE, page_size - start)
+
+
+def _bill_slice(
     session: Session,
     rows: BulkRows,
     plain: PlainBilling,
@@ -343,9 +358,10 @@ def _bill_page(
     reached: Callable[[str], None],
     waits: bool,
     in_bulk: bool,
-) -> _PageResult:
+    result: _PageResult,
+) -> None:
     page = Page(rows, ids, plain.on, waits)
-    result = _PageResult(left=len(ids) - len(page.due))
+    result.left += len(ids) - len(page.due)
     ready: list[Due] = []
     for due in page.due:
         wrong = plain.problems(due)
@@ -361,7 +377,6 @@ def _bill_page(
         result.issued(written.documents, written.net_cents, written.vat_cents)
     if others:
         _bill_one_by_one(session, plain, others, now, result)
-    return result
 
 
 def _bill_one_by_one(
