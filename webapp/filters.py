@@ -109,6 +109,7 @@ VAT_WORDS = {
     "S": (_("TVA %(rate)s"), _("TVA %(rate)s sur %(base)s")),
     "AE": (_("Autoliquidation"), _("Autoliquidation sur %(base)s")),
     "E": (_("Franchise de taxe"), _("Franchise de taxe sur %(base)s")),
+    "EX": (_("Exonéré de TVA"), _("Exonéré de TVA sur %(base)s")),
 }
 VAT_OTHERWISE = _("Exonéré de TVA"), _("Exonéré de TVA sur %(base)s")
 

@@ -9,7 +9,7 @@ from tests.support.page import Page
 from tests.support.signing_in import sign_in
 from webapp import filters
 from webapp.domain.money import euros
-from webapp.domain.vat import FRANCHISE, REVERSE_CHARGE, STANDARD, VatRate
+from webapp.domain.vat import EXEMPT, FRANCHISE, REVERSE_CHARGE, STANDARD, VatRate
 
 ABROAD = {
     "country": "LU",
@@ -57,6 +57,24 @@ def test_franchise_is_said_on_the_overview_and_on_the_document(client, session, 
     assert "Franchise de taxe sur 79,00 €" in shown and "Régime particulier de la franchise de taxe." in shown
 
 
+@pytest.mark.parametrize(
+    ("language", "word", "mention"),
+    [
+        ("fr", "Exonéré de TVA", "article 42, § 3 du Code de la TVA"),
+        ("nl", "Vrijgesteld van btw", "artikel 42, § 3 van het btw-wetboek"),
+        ("en", "Exempt from VAT", "article 42, § 3 of the Belgian VAT Code"),
+    ],
+)
+def test_an_exemption_is_said_with_its_article_and_stays_when_the_details_change(
+    client, session, clock, language, word, mention
+):
+    home = signed_in(client, session, language, vat_treatment="exempt")
+    assert word in Page.get(client, home).text("#next-invoice")
+    shown = Page.get(client, f"{home}/factures/F2026-00001").text("#totals")
+    assert word in shown and mention in shown
+    assert mention.partition(",")[0] in Page.get(client, f"{home}/coordonnees").text("main")
+
+
 def test_what_is_charged_keeps_its_rate(client, session, clock):
     home = signed_in(client, session)
     assert "TVA 21 %" in Page.get(client, home).text("#next-invoice")
@@ -69,6 +87,7 @@ def test_what_is_charged_keeps_its_rate(client, session, clock):
         (VatRate("S", "5.5"), "TVA 5,5\N{NO-BREAK SPACE}%"),
         (REVERSE_CHARGE, "Autoliquidation"),
         (FRANCHISE, "Franchise de taxe"),
+        (EXEMPT, "Exonéré de TVA"),
         (VatRate("O", "0"), "Exonéré de TVA"),
     ],
 )

@@ -173,6 +173,7 @@ REAL = {
         "language": "en",
     },
     "franchise": {"vat_treatment": "franchise"},
+    "exempt": {"vat_treatment": "exempt", "language": "nl"},
 }  # fmt: skip
 
 

@@ -81,6 +81,7 @@ def test_establishments_and_parties_stay_as_they_were_called(session, clock, bil
         ("nl", {"country": "LU", "vat_number": "LU26375245", "enterprise_number": None, "vat_treatment": "reverse_charge"},
          "VATEX-EU-AE", "Btw verlegd"),
         ("fr", {"vat_treatment": "franchise"}, "", "Régime particulier de la franchise de taxe."),
+        ("nl", {"vat_treatment": "exempt"}, "VATEX-EU-151", "Vrijgesteld van btw: artikel 42, § 3"),
     ],
 )  # fmt: skip
 def test_why_no_vat_is_charged_stays_as_it_was_said(

@@ -20,11 +20,11 @@ from webapp.adapters.yaml_file import Document, Entry
 from webapp.domain.access import Role
 from webapp.domain.catalogue import FREQUENCIES, LANGUAGES
 from webapp.domain.periods import boundary
+from webapp.domain.vat_treatment import TREATMENTS
 from webapp.i18n import _
 
 STAFF_ROLES = ("support", "billing", "catalogue", "admin")
 METHODS = ("transfer", "direct_debit", "card")
-TREATMENTS = ("domestic", "reverse_charge", "franchise")
 E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 

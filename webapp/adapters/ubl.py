@@ -147,7 +147,7 @@ def _tax_total(root: Element, document: Document) -> None:
 
 def _category(parent: Element, name: str, rate: VatRate, group: Group | None = None) -> None:
     category = _group(parent, name)
-    _text(category, "ID", rate.category)
+    _text(category, "ID", rate.code)
     _text(category, "Percent", rate.percent)
     if group is not None:
         _text(category, "TaxExemptionReasonCode", group.exemption_code)

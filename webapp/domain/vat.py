@@ -9,10 +9,16 @@ from webapp.domain.money import Money, total
 
 @dataclass(frozen=True, slots=True, order=True)
 class VatRate:
-    """A category of EN 16931 (S standard, AE reverse charge, E exempt…) with its percentage as printed."""
+    """A category with its percentage as printed. Categories are those of EN 16931 (S standard, AE reverse charge,
+    E exempt), but for EX: exempt for what the customer is, while E is the scheme of small businesses."""
 
     category: str
     percent: str
+
+    @property
+    def code(self) -> str:
+        """The category as EN 16931 writes it."""
+        return category_code(self.category)
 
     @property
     def fraction(self) -> Fraction:
@@ -22,8 +28,20 @@ class VatRate:
 STANDARD = VatRate("S", "21")
 REVERSE_CHARGE = VatRate("AE", "0")
 FRANCHISE = VatRate("E", "0")
+EXEMPT = VatRate("EX", "0")
 
-_BY_TREATMENT = {"domestic": STANDARD, "reverse_charge": REVERSE_CHARGE, "franchise": FRANCHISE}
+_BY_TREATMENT = {
+    "domestic": STANDARD, "reverse_charge": REVERSE_CHARGE, "franchise": FRANCHISE, "exempt": EXEMPT
+}  # fmt: skip
+
+
+def category_code(category: str) -> str:
+    """The category of a rate, as files that leave the portal name it.
+
+    >>> category_code("EX"), category_code("S")
+    ('E', 'S')
+    """
+    return "E" if category == EXEMPT.category else category
 
 
 def rate_for(treatment: str) -> VatRate:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from webapp.adapters import sheet
 from webapp.domain.periods import Period
+from webapp.domain.vat import category_code
 from webapp.models.invoices import Invoice, InvoiceLine
 from webapp.services import documents
 
@@ -202,7 +203,7 @@ def _row(
         sheet.harmless(buyer.get("enterprise_number")),
         sheet.harmless(buyer.get("vat_number")),
         row.currency,
-        group["category"],
+        category_code(group["category"]),
         rate if decimal_point else rate.replace(".", ","),
         amount(group["base_cents"]),
         amount(group["vat_cents"]),

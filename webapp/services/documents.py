@@ -44,6 +44,7 @@ from webapp.services import printed
 EXEMPTIONS = {
     "AE": ("VATEX-EU-AE", _("Autoliquidation : article 21, § 2 du Code de la TVA, article 196 de la directive 2006/112/CE.")),
     "E": ("", _("Régime particulier de la franchise de taxe.")),
+    "EX": ("VATEX-EU-151", _("Exonération de TVA : article 42, § 3 du Code de la TVA, article 151 de la directive 2006/112/CE.")),
 }  # fmt: skip
 
 

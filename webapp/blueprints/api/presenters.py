@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
+from webapp.domain.vat import category_code
 from webapp.models.invoices import Invoice, InvoiceLine
 from webapp.services import entitlements
 from webapp.services.entitlements import AccountStanding, DocumentPage, Entitlements, Service
@@ -89,7 +90,7 @@ def document(found: Invoice, reference: str, lines: Sequence[InvoiceLine], today
         },
         "vat": [
             {
-                "category": group["category"],
+                "category": category_code(group["category"]),
                 "rate": str(group["rate"]),
                 "base_cents": group["base_cents"],
                 "vat_cents": group["vat_cents"],

@@ -27,6 +27,7 @@ TREATMENTS = {
         "(article 21 § 2 du Code de la TVA)."
     ),
     "franchise": _("Régime particulier de la franchise de taxe : pas de TVA sur vos factures."),
+    "exempt": _("Exonération de TVA (article 42, § 3 du Code de la TVA) : pas de TVA sur vos factures."),
 }
 
 
