@@ -1,5 +1,8 @@
 """Documents leave: checked, put in line, handed over once whatever dies on the way, followed to their end."""
 
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -275,6 +278,29 @@ def test_a_kill_before_the_end_is_noted_is_asked_about_and_not_sent_again(
     hand.moves(dispatch.CLAIMED_FOR)
     assert dispatch.send(transaction, access_point, hand) == Round(moved=1)
     assert len(access_point.released) == 1
+
+
+def test_a_process_killed_before_or_after_it_sent_leaves_one_document_under_one_name(
+    session, queued, hand, tmp_path
+):
+    """By SIGKILL, over a folder: whatever had left is not sent again, and what had not leaves under the same name."""
+    url = session.get_bind().engine.url.render_as_string(hide_password=False)
+
+    def send(*where: str) -> int:
+        command = [sys.executable, "-m", "tests.support.killable_sending", url, str(tmp_path)]
+        return subprocess.run([*command, hand.now.isoformat(), *where], check=False).returncode
+
+    for where in ("before deposit", "after deposit", "after release"):
+        assert send(where) == -signal.SIGKILL
+        assert now_is(session, queued).state == "queued"
+        hand.moves(dispatch.CLAIMED_FOR)
+    [left] = [file.name for file in tmp_path.iterdir()]
+    (tmp_path / left).unlink()  # the program that watches the folder has taken it
+    assert send() == 0
+    sent = now_is(session, queued)
+    assert (sent.state, sent.transmission_id, sent.attempts) == ("sent", left, 4)
+    assert left == f"F2026-00001-{sent.ubl_sha256[:12]}.xml"
+    assert list(tmp_path.iterdir()) == [], "it left a second time"
 
 
 def test_two_workers_at_once_never_send_the_same_document(session, transaction, hand):
