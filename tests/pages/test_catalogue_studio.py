@@ -1,5 +1,6 @@
 """The catalogue studio over HTTP: the catalogue read, a draft changed and checked, compared, and published on a day (S3)."""
 
+import copy
 from datetime import date
 
 import pytest
@@ -107,6 +108,24 @@ def test_a_form_saved_untouched_changes_nothing(team, session, draft):
         Page.get(team, draft + address).form("entry").submit()
         after = kept(session)
         assert (after.content, after.version) == (before.content, before.version), address
+
+
+def test_an_entry_longer_than_its_form_offers_keeps_all_of_it(team, session, draft):
+    row = session.scalars(select(CatalogueDraft)).one()
+    content = copy.deepcopy(row.content)
+    pro = entry(row, "plans", "pro")
+    place = content["plans"].index(pro)
+    content["plans"][place]["highlights"] = [
+        {"fr": f"Point {number}", "nl": f"Punt {number}", "en": f"Point {number}"} for number in range(9)
+    ]
+    content["plans"][place]["prices"][0]["establishments"] = [
+        {"from": number, "amount": f"{40 - number}.00"} for number in range(2, 9)
+    ]
+    row.content = content
+    session.commit()
+    for address in ("/formules/pro", PRO_MONTHLY):
+        Page.get(team, draft + address).form("entry").submit()
+        assert entry(kept(session), "plans", "pro") == content["plans"][place], address
 
 
 def test_an_amount_is_typed_as_people_write_it_and_kept_as_the_file_writes_it(team, session, draft):

@@ -81,7 +81,7 @@ def _plan(draft: CatalogueDraft, code: str) -> Editing:
         draft,
         "plans",
         code,
-        forms.plan_form(features, is_new=not code),
+        forms.plan_form(entry, features, is_new=not code),
         forms.plan_shown(entry, features),
         lambda form: forms.plan_entry(form, entry, features),
         say("Formule %(name)s", name=_name(entry)) if code else say("Nouvelle formule"),
@@ -159,19 +159,20 @@ def _price(draft: CatalogueDraft, code: str, frequency: str) -> Editing:
     prices = list(entry.get("prices", ()))
     keys = [key_of(price) for price in prices]
     place = keys.index(key) if key in keys else len(prices)
-    present = prices[place] if place < len(prices) else None
+    # A further tariff begins like the first one, terms and all; its price is to be said.
+    before = prices[place] if place < len(prices) else {**prices[0], "amount": None} if prices else {}
 
     def read(form: EntryForm) -> Fields:
-        return entry | {"prices": [*prices[:place], forms.plan_price_entry(form, key), *prices[place + 1 :]]}
+        made = forms.plan_price_entry(form, key, before)
+        return entry | {"prices": [*prices[:place], made, *prices[place + 1 :]]}
 
     names, locale = catalogue_published.reseller_names(db.session()), current_locale()
     return Editing(
         draft,
         "plans",
         code,
-        forms.plan_price_form(),
-        # A further tariff begins like the first one, terms and all; its price is to be said.
-        forms.plan_price_shown(present or ({**prices[0], "amount": None} if prices else {})),
+        forms.plan_price_form(before),
+        forms.plan_price_shown(before),
         read,
         say(
             "%(plan)s : tarif %(often)s, %(seller)s",
@@ -181,7 +182,7 @@ def _price(draft: CatalogueDraft, code: str, frequency: str) -> Editing:
         ),
         lambda made, index: [f"{prefix}.prices[{place}]" for prefix in prefixes_of("plans", code, index)],
         {
-            "may_remove": present is not None,
+            "may_remove": place < len(prices),
             "plan": (code, _name(entry)),
             "removal": url_for(
                 ".catalogue_draft_remove_price",

@@ -36,7 +36,7 @@ from webapp.forms import PortalForm
 from webapp.i18n import _
 from webapp.services import catalogue_words
 
-HIGHLIGHTS, TIERS = 6, 4  # rows offered
+HIGHLIGHTS, TIERS = 6, 4  # rows offered at least: an entry with more shows each of its own and one to fill
 TERM = re.compile(r"(\d+) (day|month)s?")
 
 
@@ -72,7 +72,12 @@ class EntryButtonForm(ButtonForm):
 # ── A plan ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def plan_form(features: Sequence[tuple[str, str]], is_new: bool) -> type[EntryForm]:
+def rows_for(present: Sequence[object], least: int) -> range:
+    """The rows of a form for a list that has `present`: what a form does not show, saving would take away."""
+    return range(max(least, len(present) + 1))
+
+
+def plan_form(entry: Mapping[str, Any], features: Sequence[tuple[str, str]], is_new: bool) -> type[EntryForm]:
     """Of the content of a plan; `features` are the compared services, (code, name in the reader's language)."""
     fields: dict[str, Any] = {"code": CODE_FIELD} if is_new else {}
     fields |= {
@@ -89,7 +94,7 @@ def plan_form(features: Sequence[tuple[str, str]], is_new: bool) -> type[EntryFo
         more, where, group = texts_in(name, name, words, long)
         fields, places = fields | more, places | where
         groups.append(group)
-    for row in range(HIGHLIGHTS):
+    for row in rows_for(entry.get("highlights", ()), HIGHLIGHTS):
         words = _("Point fort %(number)s") % {"number": row + 1}
         more, where, group = texts_in(f"highlight{row}", f"highlights[{row}]", words)
         fields, places = fields | more, places | where
@@ -117,7 +122,7 @@ def plan_shown(entry: Mapping[str, Any], features: Sequence[tuple[str, str]]) ->
         **shown_in("name", entry.get("name")),
         **shown_in("description", entry.get("description")),
     }
-    for row, texts in enumerate(entry.get("highlights", ())[:HIGHLIGHTS]):
+    for row, texts in enumerate(entry.get("highlights", ())):
         shown |= shown_in(f"highlight{row}", texts)
     for code, _name in features:
         value = entry.get("features", {}).get(code, False)
@@ -129,7 +134,7 @@ def plan_shown(entry: Mapping[str, Any], features: Sequence[tuple[str, str]]) ->
 
 def plan_entry(form: EntryForm, entry: Mapping[str, Any], features: Sequence[tuple[str, str]]) -> Fields:
     """The entry with the content typed; its prices stay."""
-    rows = [typed(form, f"highlight{row}") for row in range(HIGHLIGHTS)]
+    rows = [typed(form, f"highlight{row}") for row in rows_for(entry.get("highlights", ()), HIGHLIGHTS)]
     given = {code: form[f"feature_{code}"].data for code, _name in features}
     made: Fields = {
         "code": text_of(form, "code") if "code" in form else entry["code"],
@@ -168,9 +173,10 @@ class PlanPriceForm(EntryForm):
     )
 
 
-def plan_price_form() -> type[EntryForm]:
+def plan_price_form(price: Mapping[str, Any]) -> type[EntryForm]:
+    rows = rows_for(price.get("establishments", ()), TIERS)
     fields: dict[str, Any] = {}
-    for row in range(TIERS):
+    for row in rows:
         fields[f"tier{row}_from"] = IntegerField(_("Dès l’établissement numéro"), [Optional()])
         fields[f"tier{row}_amount"] = AmountField(_("Prix de chacun, HTVA"), [Optional()])
     groups = [
@@ -191,7 +197,7 @@ def plan_price_form() -> type[EntryForm]:
         "renewal": "renewal",
         "establishments": "tier0_from",
     }
-    for row in range(TIERS):
+    for row in rows:
         places |= {
             f"establishments[{row}]": f"tier{row}_from",
             f"establishments[{row}].amount": f"tier{row}_amount",
@@ -209,14 +215,15 @@ def plan_price_shown(price: Mapping[str, Any]) -> Fields:
         "notice_unit": unit,
         "renewal": price.get("renewal", "same_term"),
     }
-    for row, tier in enumerate(price.get("establishments", ())[:TIERS]):
+    for row, tier in enumerate(price.get("establishments", ())):
         shown |= {f"tier{row}_from": tier.get("from"), f"tier{row}_amount": decimal_of(tier.get("amount"))}
     return shown
 
 
-def plan_price_entry(form: EntryForm, key: PriceKey) -> Fields:
-    """The tariff typed, as the file writes it."""
-    rows = [(form[f"tier{row}_from"].data, form[f"tier{row}_amount"].data) for row in range(TIERS)]
+def plan_price_entry(form: EntryForm, key: PriceKey, price: Mapping[str, Any]) -> Fields:
+    """The tariff typed, as the file writes it; `price` is the one that the form was made for."""
+    numbers = rows_for(price.get("establishments", ()), TIERS)
+    rows = [(form[f"tier{row}_from"].data, form[f"tier{row}_amount"].data) for row in numbers]
     tiers = [
         {"from": first, "amount": written(cost)} for first, cost in rows if (first, cost) != (None, None)
     ]
