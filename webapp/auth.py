@@ -80,7 +80,6 @@ WHO_MAY: dict[May, Sentence] = {
     May.CORRECT_MONEY: _("Seule l’équipe facturation peut corriger des montants."),
     May.EDIT_CATALOGUE: _("Seule l’équipe catalogue peut changer ce qui se vend."),
     May.ADMINISTER: _("Cette page est réservée aux administrateurs de l’équipe."),
-    May.ADD_CLIENTS: _("Seuls les administrateurs et les agents du partenaire peuvent ajouter un client."),
     May.READ_RESALE: _(
         "Seuls les administrateurs et les lecteurs du partenaire voient ce que le partenaire paie."
     ),

@@ -349,6 +349,7 @@ EXPLANATIONS: dict[str, str] = {
         "Votre adresse a déjà accès à l’espace d’un autre partenaire. Demandez-lui de retirer cet accès, "
         "ou une invitation à une autre adresse."
     ),
+    "ResellerNameTaken": _("Le nom court %(slug)s est déjà pris. Choisissez-en un autre."),
     "LastResellerAdmin": _(
         "Un partenaire garde au moins un administrateur. Donnez d’abord ce rôle à quelqu’un d’autre."
     ),

@@ -181,8 +181,6 @@ CONSOLE_PLACES = (
         covers=("reseller.key", "reseller.origin"),
     ),
     Place("reseller.look", "pen-tool", _("Apparence"), May.READ_CONSOLE, covers=("reseller.look",)),
-    Place("reseller.trial", "monitor", _("Page d’essai"), May.READ_CONSOLE, on_phone_bar=False),
-    Place("reseller.usage", "chart-no-axes-column", _("Utilisation"), May.READ_CONSOLE, on_phone_bar=False),
     Place(
         "reseller.colleagues",
         "users",

@@ -44,7 +44,6 @@ BILLING_TEAM = frozenset({Who.BILLING, Who.ADMIN})
 CATALOGUE_TEAM = frozenset({Who.CATALOGUE, Who.ADMIN})
 ADMINS = frozenset({Who.ADMIN})
 PARTNERS = frozenset({Who.RESELLER_ADMIN, Who.RESELLER_AGENT, Who.RESELLER_READER})
-PARTNER_SELLERS = PARTNERS - {Who.RESELLER_READER}
 PARTNER_BUYERS = PARTNERS - {Who.RESELLER_AGENT}  # they see what the reseller itself pays
 PARTNER_ADMINS = frozenset({Who.RESELLER_ADMIN})
 
@@ -381,6 +380,14 @@ DOORS = (
     Door("GET", "contract.acknowledgement", READERS, {"change_id": 0}, answers=frozenset({404})),
     Door("GET", "contract.withdraw", OWNER_ONLY),
     Door("POST", "contract.confirm_withdrawal", OWNER_ONLY),
+    # Resellers, on the operator's side: the team reads what is agreed, an administrator sets it
+    Door("GET", "staff.resellers", STAFF),
+    Door("POST", "staff.reseller_open", ADMINS),
+    Door("GET", "staff.reseller", STAFF, {"slug": "inconnu"}, answers=NOT_FOUND),
+    Door("POST", "staff.reseller_policy", ADMINS, {"slug": "inconnu"}, answers=NOT_FOUND),
+    Door("POST", "staff.reseller_suspend", ADMINS, {"slug": "inconnu"}, answers=NOT_FOUND),
+    Door("POST", "staff.reseller_resume", ADMINS, {"slug": "inconnu"}, answers=NOT_FOUND),
+    Door("POST", "staff.reseller_invite", ADMINS, {"slug": "inconnu"}, answers=NOT_FOUND),
     # The console of a reseller: its own people alone; no address names the reseller
     Door("GET", "reseller.clients", PARTNERS),
     Door("GET", "reseller.client", PARTNERS, {"reference": "CA-0"}, answers=NOT_FOUND),

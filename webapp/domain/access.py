@@ -58,7 +58,6 @@ class May(StrEnum):
     ADMINISTER = "administer"
     READ_CONSOLE = "read_console"
     READ_RESALE = "read_resale"
-    ADD_CLIENTS = "add_clients"
     MANAGE_CONSOLE = "manage_console"
 
 
@@ -79,11 +78,11 @@ STAFF_MAY: dict[StaffRole, frozenset[May]] = {
 # An agent looks after clients, and does not see what the reseller itself pays; an administrator also sets what opens the
 # embed, how it looks, and who works here.
 _READS_OF_RESELLERS = frozenset({May.READ_CONSOLE, May.READ_RESALE})
-_OF_RESELLERS = _READS_OF_RESELLERS | {May.ADD_CLIENTS, May.MANAGE_CONSOLE}
+_OF_RESELLERS = _READS_OF_RESELLERS | {May.MANAGE_CONSOLE}
 
 RESELLER_MAY: dict[ResellerRole, frozenset[May]] = {
     ResellerRole.ADMIN: _OF_RESELLERS,
-    ResellerRole.AGENT: frozenset({May.READ_CONSOLE, May.ADD_CLIENTS}),
+    ResellerRole.AGENT: frozenset({May.READ_CONSOLE}),
     ResellerRole.READER: _READS_OF_RESELLERS,
 }
 
@@ -134,7 +133,7 @@ def is_for_resellers(may: May) -> bool:
 def is_reseller_allowed(role: ResellerRole, may: May, *, is_suspended: bool = False) -> bool:
     """Whether a place among a reseller's people grants `may`; while the reseller is suspended, only to read.
 
-    >>> is_reseller_allowed(ResellerRole.ADMIN, May.ADD_CLIENTS, is_suspended=True)
+    >>> is_reseller_allowed(ResellerRole.ADMIN, May.MANAGE_CONSOLE, is_suspended=True)
     False
     """
     return may in RESELLER_MAY[role] and (may in _READS_OF_RESELLERS or not is_suspended)

@@ -429,6 +429,13 @@ class WorksForAnother(Refusal):
 
 
 @dataclass(eq=False)
+class ResellerNameTaken(Refusal):
+    """Another reseller has this short name, which stands in the addresses of the embed."""
+
+    slug: str
+
+
+@dataclass(eq=False)
 class LastResellerAdmin(Refusal):
     """A reseller keeps at least one administrator."""
 

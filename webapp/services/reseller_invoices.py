@@ -63,8 +63,10 @@ class Bill:
 def set_account(
     session: Session, reseller: Reseller, account_id: uuid.UUID, now: datetime, actor: Actor
 ) -> None:
-    """Name the account that receives its documents. Flushes."""
+    """Name the account that receives its documents; the same again changes nothing. Flushes."""
     present = session.get(ResellerAccount, reseller.id)
+    if present is not None and present.account_id == account_id:
+        return
     before = {} if present is None else {"account": str(present.account_id)}
     if present is None:
         session.add(ResellerAccount(reseller_id=reseller.id, account_id=account_id))

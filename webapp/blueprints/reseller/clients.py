@@ -77,7 +77,6 @@ def clients() -> ResponseReturnValue:
         word=word,
         states={each: words for each, (_state, words) in STATES.items()},
         badges=BADGES,
-        may_add=auth.visit_allows(May.ADD_CLIENTS),
         pages=[(page, at(page), page == number) for page in range(1, found.pages + 1)],
     )
 

@@ -23,6 +23,7 @@ from webapp.blueprints.staff import (  # noqa: E402, F401  # the routes register
     migrations,
     rehearsal,
     requests,
+    resellers,
     saved_replies,
     viewing,
     views,
