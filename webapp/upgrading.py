@@ -1,5 +1,4 @@
-"""`flask db`, made when somebody asks for it: Alembic takes ten megabytes of every process and a fifth of a second of
-every start, and only migrations need it."""
+"""`flask db`, made when somebody asks for it: only migrations need Alembic, which takes megabytes of every process."""
 
 import logging
 from functools import cached_property
