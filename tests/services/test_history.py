@@ -23,6 +23,7 @@ from webapp.services.history import Reader
 NOW = datetime(2026, 11, 16, 9, tzinfo=UTC)
 FRENCH = Reader("fr", {"pro": "Pro", "booking": "Réservation en ligne"})
 # Actions whose name is put together when they are recorded.
+INVITING = ("invited", "invitation_sent_again", "invitation_revoked")
 COMPOSED = {
     "payment_method.{verb}": {f"payment_method.{verb}" for verb in ("added", "blocked", "expired", "closed")},
     "subscription.{kind.value}_applied": {f"subscription.{kind.value}_applied" for kind in ChangeKind},
@@ -55,6 +56,11 @@ COMPOSED = {
             "secret_renewed",
             "tested",
         )
+    },
+    "user.{verb}": {f"user.{verb}" for verb in INVITING},
+    "reseller.user_{verb}": {f"reseller.user_{verb}" for verb in INVITING},
+    "reseller.{what}_changed": {
+        f"reseller.{what}_changed" for what in ("policy", "contact", "origins", "theme")
     },
     "payment.{verb}": {"payment.received", "payment.returned"},
     "quotation.{step}": {f"quotation.{step}" for step in ("requested", "answered", "accepted", "declined")},

@@ -135,9 +135,11 @@ def _record(
 ) -> None:
     facts = {"email": invitation.email, "role": invitation.role}
     before, after = (facts, {}) if verb == "invitation_revoked" else ({}, facts)
-    kind = "user" if into.account_id is not None else "reseller.user"
-    action = f"{kind}.{verb}" if kind == "user" else f"{kind}_{verb}"
-    audit.record(session, actor, into.account_id, action, invitation.email, before, after, now)
+    audit.record(
+        session, actor, into.account_id,
+        f"user.{verb}" if into.account_id is not None else f"reseller.user_{verb}",
+        invitation.email, before, after, now,
+    )  # fmt: skip
 
 
 def _send(
@@ -247,8 +249,11 @@ def _join(session: Session, invitation: Invitation, user: User, now: datetime) -
     if is_new:
         actor = Actor(kind="user", id=str(user.id), name=user.full_name)
         facts = {"email": user.email, "role": invitation.role, "invited_by": invitation.invited_by}
-        action = "user.joined" if invitation.account_id is not None else "reseller.user_joined"
-        audit.record(session, actor, invitation.account_id, action, user.full_name, {}, facts, now)
+        audit.record(
+            session, actor, invitation.account_id,
+            "user.joined" if invitation.account_id is not None else "reseller.user_joined",
+            user.full_name, {}, facts, now,
+        )  # fmt: skip
     session.flush()
 
 

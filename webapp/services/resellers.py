@@ -125,7 +125,7 @@ def set_policy(session: Session, reseller: Reseller, policy: Policy, now: dateti
     is_billed = policy.billed is BilledParty.RESELLER
     if is_billed and reseller_invoices.account_of(session, reseller.id) is None:
         raise ResellerWithoutAccount(reseller.name)
-    _write(session, reseller, policy.facts(), "reseller.policy_changed", now, actor)
+    _write(session, reseller, policy.facts(), "policy", now, actor)
 
 
 def set_contact(session: Session, reseller: Reseller, contact: Contact, now: datetime, actor: Actor) -> None:
@@ -135,7 +135,7 @@ def set_contact(session: Session, reseller: Reseller, contact: Contact, now: dat
         "contact_email": contact.email,
         "contact_phone": contact.phone,
     }
-    _write(session, reseller, facts, "reseller.contact_changed", now, actor)
+    _write(session, reseller, facts, "contact", now, actor)
 
 
 def set_origins(
@@ -145,14 +145,14 @@ def set_origins(
     found = list(dict.fromkeys(map(origin_of, origins)))
     if len(found) > MOST_ORIGINS:
         raise TooManyOrigins(MOST_ORIGINS)
-    _write(session, reseller, {"allowed_origins": found}, "reseller.origins_changed", now, actor)
+    _write(session, reseller, {"allowed_origins": found}, "origins", now, actor)
 
 
 def _write(
     session: Session,
     reseller: Reseller,
     after: Mapping[str, Any],
-    action: str,
+    what: str,
     now: datetime,
     actor: Actor,
 ) -> None:
@@ -162,7 +162,7 @@ def _write(
     before = {name: getattr(reseller, name) for name in changed}
     for name, value in changed.items():
         setattr(reseller, name, value)
-    audit.record(session, actor, None, action, reseller.slug, before, changed, now)
+    audit.record(session, actor, None, f"reseller.{what}_changed", reseller.slug, before, changed, now)
     session.flush()
 
 
@@ -308,7 +308,7 @@ def publish_theme(
             created_at=now,
         )
         session.add(found)
-    _write(session, reseller, {"theme_hash": hashed}, "reseller.theme_changed", now, actor)
+    _write(session, reseller, {"theme_hash": hashed}, "theme", now, actor)
     session.flush()
     return found
 
