@@ -85,7 +85,7 @@ def state_of(session, number: str) -> str:
 
 
 def entries(session) -> int:
-    asked = AuditEntry.action.in_(["invoice.sent_again", "invoice.checked_again"])
+    asked = AuditEntry.action.in_(["invoice.sent_again", "invoice.checked_again", "invoice.handed_over"])
     count = session.scalar(select(func.count()).select_from(AuditEntry).where(asked))
     session.rollback()
     return int(count or 0)
@@ -196,13 +196,34 @@ def test_checked_again_a_held_document_waits_for_the_next_round(client, session,
 def test_without_access_point_nothing_can_be_sent_and_the_files_are_there(client, session, arranged):
     as_team(client, session)
     page = Page.get(client, "/equipe/documents/F2026-00003")
-    assert "Aucun point d’accès n’est configuré" in page.text("main") and not page.has(
-        "main form[method=post]"
-    )
+    assert "Aucun point d’accès n’est configuré" in page.text("main")
+    assert not page.has("main form[action$='/envoi']")
     for kind, begins in (("pdf", b"%PDF-"), ("xml", b"<?xml")):
         answer = client.get(f"/equipe/documents/F2026-00003.{kind}")
         assert answer.data.startswith(begins)
         assert answer.headers["Content-Disposition"] == f"attachment; filename=F2026-00003.{kind}"
+
+
+def test_without_access_point_a_document_given_by_hand_is_noted_once(client, session, arranged):
+    as_team(client, session)
+    form = Page.get(client, "/equipe/documents/F2026-00002").form(action="/remise")
+    done = form.submit()
+    assert "F2026-00002 est notée comme remise à la main" in done.text("#flashes")
+    assert "Remise à la main" in done.text("#way") and not done.has("main form[action$='/remise']")
+    assert "Rien n’a été fait" not in form.submit().text("main")
+    assert state_of(session, "F2026-00002") == "delivered" and entries(session) == 1
+
+
+def test_what_a_rule_holds_is_not_given_by_hand_nor_what_an_access_point_carries(
+    app, client, session, arranged, monkeypatch
+):
+    as_team(client, session)
+    assert not Page.get(client, "/equipe/documents/F2026-00001").has("main form[action$='/remise']")
+    form = Page.get(client, "/equipe/documents/F2026-00002").form(action="/remise")
+    settings = app.extensions["portal_settings"]
+    monkeypatch.setitem(app.extensions, "portal_settings", replace(settings, access_point="rest"))
+    assert "Rien n’a été fait" in form.submit().text("#flashes")
+    assert state_of(session, "F2026-00002") == "failed" and entries(session) == 0
 
 
 def test_what_was_not_checked_does_not_leave_by_a_button_either(client, session, arranged, with_everything):

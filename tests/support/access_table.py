@@ -257,6 +257,7 @@ DOORS = (
     ),
     Door("POST", "staff.check_document", BILLING_TEAM, {"number": "F2026-00000"}, answers=NOT_FOUND),
     Door("POST", "staff.send_document", BILLING_TEAM, {"number": "F2026-00000"}, answers=NOT_FOUND),
+    Door("POST", "staff.hand_over_document", BILLING_TEAM, {"number": "F2026-00000"}, answers=NOT_FOUND),
     # The other systems: whoever moves money sees to it that they are told; what does not exist is not found
     # The bank: the help team reads, the billing team decides
     Door("GET", "staff.bank_files", HELP_TEAM),

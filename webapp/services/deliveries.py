@@ -58,6 +58,11 @@ def may_be_sent(document: InvoiceDocument) -> bool:
     return document.channel == "peppol" and document.state in states
 
 
+def may_be_handed_over(document: InvoiceDocument) -> bool:
+    """Whether the team may note that it gave the file itself: one that a rule holds, or that is on its way, it may not."""
+    return document.channel == "peppol" and document.state in ("ready", "validated", "failed", "rejected")
+
+
 def seen(document: InvoiceDocument) -> str:
     """Where a document stands, as the buttons of a page remember it: pressed twice, the second finds it elsewhere."""
     return f"{document.turn}-{document.state}"
@@ -102,6 +107,24 @@ def send_again(
     audit.record(
         session, actor, invoice.account_id, "invoice.sent_again", invoice.number,
         {"state": before}, {"state": "queued"}, now,
+    )  # fmt: skip
+    session.flush()
+
+
+def hand_over(
+    session: Session, invoice: Invoice, document: InvoiceDocument, actor: Actor, now: datetime
+) -> None:
+    """Note that the file reached its client by hand, which ends its way. Flushes. Raises WrongState."""
+    if not may_be_handed_over(document):
+        raise WrongState(f"{invoice.number} is {document.state}")
+    before = document.state
+    _begin_turn(document, before)
+    document.state = "delivered"
+    document.transmission_id = document.receiver = None
+    document.sent_at = document.closed_at = now
+    audit.record(
+        session, actor, invoice.account_id, "invoice.handed_over", invoice.number,
+        {"state": before}, {"state": "delivered"}, now,
     )  # fmt: skip
     session.flush()
 

@@ -99,6 +99,7 @@ class Row:
     seen: str
     may_check: bool
     may_send: bool
+    may_hand_over: bool
 
     @property
     def document(self) -> InvoiceDocument:
@@ -192,6 +193,21 @@ def send_document(number: str) -> ResponseReturnValue:
     return _ask(number, "queued", ask)
 
 
+@bp.post("/documents/<number>/remise")
+@requires(May.CORRECT_MONEY)
+@commits
+def hand_over_document(number: str) -> ResponseReturnValue:
+    """Note that somebody gave the file to the client, where no access point does."""
+
+    def ask(session: Session, invoice: Invoice, found: InvoiceDocument, actor: Actor) -> str:
+        if _settings().access_point != "download":
+            raise WrongState(f"{number} leaves by the access point")
+        deliveries.hand_over(session, invoice, found, actor, clock.now())
+        return say("%(number)s est notée comme remise à la main.", number=number)
+
+    return _ask(number, "delivered", ask)
+
+
 def _ask(
     number: str, becomes: str, ask: Callable[[Session, Invoice, InvoiceDocument, Actor], str]
 ) -> ResponseReturnValue:
@@ -238,6 +254,7 @@ def _row(sending: Sending) -> Row:
         deliveries.seen(kept),
         deliveries.may_be_checked_again(kept) and settings.peppol_rules_folder is not None,
         deliveries.may_be_sent(kept) and has_access_point and may_leave,
+        deliveries.may_be_handed_over(kept) and not has_access_point,
     )
 
 
