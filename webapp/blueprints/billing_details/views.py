@@ -9,15 +9,14 @@ from flask.typing import ResponseReturnValue
 from webapp import auth, clock
 from webapp.adapters import vies
 from webapp.auth import requires
+from webapp.billing_form import KIND_NOTES, KINDS, BillingDetailsForm, country_choices
 from webapp.blueprints.billing_details import bp
-from webapp.blueprints.billing_details.forms import KIND_NOTES, KINDS, BillingDetailsForm, country_choices
 from webapp.domain.access import May
 from webapp.domain.refusals import KindFrozen, LinkExpired, StalePage, SubscriptionEnded, TooManyAttempts
 from webapp.extensions import db
 from webapp.i18n import LANGUAGES, Sentence, _, explain
 from webapp.rendering import current_locale, render, say
 from webapp.services import billing_details
-from webapp.services.billing_details import Details
 from webapp.transactions import commits
 
 TREATMENTS = {
@@ -53,7 +52,7 @@ def save(subscription_id: uuid.UUID) -> ResponseReturnValue:
         asks = billing_details.save(
             db.session(),
             here.account_id,
-            _wanted(form),
+            form.details(),
             form.accountant_email.data,
             version=form.version.data or "",
             address_of=_link,
@@ -158,18 +157,6 @@ def _form_of(shown: billing_details.Shown) -> BillingDetailsForm:
     form = BillingDetailsForm(formdata=None, version=shown.details.version, **values)
     form.country.choices = country_choices(current_locale())
     return form
-
-
-def _wanted(form: BillingDetailsForm) -> Details:
-    plain = ("name", "kind", "language", "legal_name", "street", "postcode", "city", "country")
-    return Details(
-        **{name: form[name].data for name in plain},
-        vat_number=form.clean.get("vat_number"),
-        enterprise_number=form.clean.get("enterprise_number") or form.enterprise_number.data,
-        peppol_id=form.clean.get("peppol_id"),
-        buyer_reference=form.buyer_reference.data,
-        invoice_emails=form.addresses,
-    )
 
 
 def _page(

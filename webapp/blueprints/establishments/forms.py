@@ -1,7 +1,7 @@
 """The forms of the establishments' pages. What a field may hold is said once, in `services.establishments.checked`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flask_wtf.file import FileField
@@ -10,22 +10,11 @@ from wtforms.validators import InputRequired, Optional
 
 from webapp.confirming import ConfirmForm
 from webapp.domain.option_change import Wish
+from webapp.establishment_words import WRONG
 from webapp.forms import PortalForm
 from webapp.i18n import _
 from webapp.services import establishments
 from webapp.services.subscriptions import NewEstablishment
-
-# What is wrong with a field, in a form and in the report of a file alike.
-WRONG: Mapping[str, str] = {
-    "name": _("Donnez un nom, de 120 caractères au plus."),
-    "street": _("Écrivez la rue et le numéro, en 120 caractères au plus."),
-    "postcode": _("Un code postal belge compte quatre chiffres, par exemple 1060."),
-    "city": _("Écrivez la commune, en 120 caractères au plus."),
-    "number": _(
-        "Un numéro d’établissement compte dix chiffres et commence par 2 à 8, par exemple 2.123.456.791. "
-        "Laissez vide si vous ne l’avez pas."
-    ),
-}
 
 
 class EstablishmentForm(PortalForm):

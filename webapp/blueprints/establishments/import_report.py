@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webapp.adapters.establishments_csv import BrokenCsv
-from webapp.blueprints.establishments.forms import WRONG
+from webapp.establishment_words import WRONG
 from webapp.i18n import _, gettext, one_of, translate
 from webapp.services.establishments import ImportedLine
 

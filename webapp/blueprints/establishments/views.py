@@ -13,7 +13,6 @@ from webapp.adapters import establishments_csv
 from webapp.auth import requires
 from webapp.blueprints.establishments import bp, import_report, listing, matrix, previews
 from webapp.blueprints.establishments.forms import (
-    WRONG,
     ConfirmAdditionForm,
     ConfirmImportForm,
     EstablishmentForm,
@@ -27,6 +26,7 @@ from webapp.domain import coverage
 from webapp.domain.access import May
 from webapp.domain.option_change import Wish
 from webapp.domain.refusals import Refusal, UnknownEstablishment
+from webapp.establishment_words import WRONG
 from webapp.extensions import db
 from webapp.i18n import explain
 from webapp.rendering import current_locale, render, say, say_count

@@ -1,4 +1,5 @@
-"""The form of billing details: each number is checked as its register writes it, each message says what to do."""
+"""The form of billing details, for every door that asks for them: each number is checked as its register writes it, each
+message says what to do."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,8 @@ from webapp.adapters import numbers
 from webapp.domain.vat_treatment import EU_COUNTRIES
 from webapp.forms import PortalForm
 from webapp.i18n import FORMATS, LANGUAGES, _
+from webapp.inviting import stripped
+from webapp.services.billing_details import Details
 
 KINDS = {
     "business": _("Une entreprise ou une association"),
@@ -37,10 +40,6 @@ _WRONG_PEPPOL = {
     "checksum": _("Un chiffre de cet identifiant n’est pas juste."),
     "format": _("Un identifiant Peppol ressemble à 0208:0876543270."),
 }
-
-
-def stripped(text: str | None) -> str:
-    return (text or "").strip()
 
 
 def or_none(text: str | None) -> str | None:
@@ -110,6 +109,18 @@ class BillingDetailsForm(PortalForm):
         description=_("Reçoit une copie de chaque facture, une fois l’adresse confirmée par un lien"),
     )
     language = SelectField(_("Langue des documents"), choices=LANGUAGES)
+
+    def details(self) -> Details:
+        """As they will be kept; once valid."""
+        plain = ("name", "kind", "language", "legal_name", "street", "postcode", "city", "country")
+        return Details(
+            **{name: self[name].data for name in plain},
+            vat_number=self.clean.get("vat_number"),
+            enterprise_number=self.clean.get("enterprise_number") or self.enterprise_number.data,
+            peppol_id=self.clean.get("peppol_id"),
+            buyer_reference=self.buyer_reference.data,
+            invoice_emails=self.addresses,
+        )
 
     def validate_postcode(self, field: Any) -> None:
         if self.country.data == "BE":
