@@ -83,6 +83,7 @@ WHO_MAY: dict[May, Sentence] = {
     May.READ_RESALE: _(
         "Seuls les administrateurs et les lecteurs du partenaire voient ce que le partenaire paie."
     ),
+    May.ADD_CLIENTS: _("Seuls les administrateurs et les agents du partenaire ajoutent des clients."),
     May.MANAGE_CONSOLE: _("Seuls les administrateurs du partenaire peuvent changer ses réglages."),
 }
 

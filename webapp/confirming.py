@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 
 from flask import flash
 from flask.typing import ResponseReturnValue
@@ -16,6 +17,7 @@ from webapp.domain.access import Actor
 from webapp.domain.refusals import Refusal, StalePreview
 from webapp.extensions import db
 from webapp.forms import PortalForm
+from webapp.models.accounts import Reseller
 from webapp.services import idempotency, scheduling
 
 
@@ -71,9 +73,65 @@ def once(
     account_id = account_id or visit.account_id
     if not form.validate_on_submit() or account_id is None:
         return show(422)
-    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
-    request_hash = idempotency.request_hash(subscription_id, *asked, fingerprint)
     scheduling.lock(session, subscription_id)
+    return _answered(
+        form,
+        (subscription_id, *asked),
+        act,
+        actor,
+        account_id,
+        show=show,
+        refuse=partial(refuse, subscription_id),
+        said=said,
+    )
+
+
+def once_for_client(
+    form: ConfirmForm,
+    asked: tuple[object, ...],
+    act: Callable[[Given, uuid.UUID], str],
+    *,
+    show: Show,
+    refuse: Callable[[Refusal], ResponseReturnValue],
+    said: str,
+) -> ResponseReturnValue:
+    """As `once`, for somebody who works for a reseller and opens the account of a client, which `act` is given the id of.
+
+    The id follows from the reseller and the key, and the reseller's row is held: sent twice, even at once, one account is
+    opened, and both answers lead to it.
+    """
+    visit, session, reseller_id = auth.current(), db.session(), auth.partner().id
+    if not form.validate_on_submit():
+        return show(422)
+    session.get_one(Reseller, reseller_id, with_for_update=True)
+    account_id = uuid.uuid5(reseller_id, str(form.idempotency_key.data))
+    return _answered(
+        form,
+        asked,
+        lambda given: act(given, account_id),
+        visit.partner_actor,
+        account_id,
+        show=show,
+        refuse=refuse,
+        said=said,
+    )
+
+
+def _answered(
+    form: ConfirmForm,
+    asked: tuple[object, ...],
+    act: Act,
+    actor: Actor,
+    account_id: uuid.UUID,
+    *,
+    show: Show,
+    refuse: Callable[[Refusal], ResponseReturnValue],
+    said: str,
+) -> ResponseReturnValue:
+    """Whatever `act` changes is locked by the caller."""
+    session = db.session()
+    key, fingerprint = str(form.idempotency_key.data), str(form.preview.data)
+    request_hash = idempotency.request_hash(*asked, fingerprint)
     try:
         location = idempotency.replied(session, account_id, key, request_hash)
         if location is None:
@@ -85,7 +143,7 @@ def once(
         return show(409)
     except Refusal as refusal:
         session.rollback()
-        return refuse(subscription_id, refusal)
+        return refuse(refusal)
     if said:
         flash(said, "good")
     return htmx.redirect_to(location)

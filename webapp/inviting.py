@@ -26,7 +26,7 @@ RESELLER_ROLES = {
 }
 RESELLER_ROLE_NOTES = {
     ResellerRole.ADMIN.value: _("Tout : clients, factures, clés, sites, couleurs et utilisateurs."),
-    ResellerRole.AGENT.value: _("Consulte les clients et les réglages, pas ce que le partenaire paie."),
+    ResellerRole.AGENT.value: _("Consulte et ajoute des clients, sans voir ce que le partenaire paie."),
     ResellerRole.READER.value: _("Consulte tout, ne change rien."),
 }
 

@@ -46,6 +46,7 @@ ADMINS = frozenset({Who.ADMIN})
 PARTNERS = frozenset({Who.RESELLER_ADMIN, Who.RESELLER_AGENT, Who.RESELLER_READER})
 PARTNER_BUYERS = PARTNERS - {Who.RESELLER_AGENT}  # they see what the reseller itself pays
 PARTNER_ADMINS = frozenset({Who.RESELLER_ADMIN})
+PARTNER_AGENTS = PARTNERS - {Who.RESELLER_READER}  # they look after clients
 
 
 @dataclass(frozen=True)
@@ -392,6 +393,9 @@ DOORS = (
     # The console of a reseller: its own people alone; no address names the reseller
     Door("GET", "reseller.clients", PARTNERS),
     Door("GET", "reseller.client", PARTNERS, {"reference": "CA-0"}, answers=NOT_FOUND),
+    Door("GET", "reseller.client_new", PARTNER_AGENTS),
+    Door("POST", "reseller.client_preview", PARTNER_AGENTS),
+    Door("POST", "reseller.client_confirm", PARTNER_AGENTS),
     Door("GET", "reseller.bills", PARTNER_BUYERS),
     Door("GET", "reseller.bill_pdf", PARTNER_BUYERS, {"number": "F2026-00000"}, answers=NOT_FOUND),
     Door("GET", "reseller.bill_xml", PARTNER_BUYERS, {"number": "F2026-00000"}, answers=NOT_FOUND),

@@ -58,6 +58,7 @@ class May(StrEnum):
     ADMINISTER = "administer"
     READ_CONSOLE = "read_console"
     READ_RESALE = "read_resale"
+    ADD_CLIENTS = "add_clients"
     MANAGE_CONSOLE = "manage_console"
 
 
@@ -75,14 +76,14 @@ STAFF_MAY: dict[StaffRole, frozenset[May]] = {
     StaffRole.ADMIN: _OF_THE_TEAM,
 }
 
-# An agent looks after clients, and does not see what the reseller itself pays; an administrator also sets what opens the
-# embed, how it looks, and who works here.
+# An agent looks after clients and adds some, and does not see what the reseller itself pays; an administrator also sets
+# what opens the embed, how it looks, and who works here.
 _READS_OF_RESELLERS = frozenset({May.READ_CONSOLE, May.READ_RESALE})
-_OF_RESELLERS = _READS_OF_RESELLERS | {May.MANAGE_CONSOLE}
+_OF_RESELLERS = _READS_OF_RESELLERS | {May.ADD_CLIENTS, May.MANAGE_CONSOLE}
 
 RESELLER_MAY: dict[ResellerRole, frozenset[May]] = {
     ResellerRole.ADMIN: _OF_RESELLERS,
-    ResellerRole.AGENT: frozenset({May.READ_CONSOLE}),
+    ResellerRole.AGENT: frozenset({May.READ_CONSOLE, May.ADD_CLIENTS}),
     ResellerRole.READER: _READS_OF_RESELLERS,
 }
 

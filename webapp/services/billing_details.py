@@ -113,8 +113,7 @@ def save(
         raise StalePage()
     if (wanted.kind == "consumer") != (known.kind == "consumer"):
         _ensure_no_commitment(session, account_id, today)
-    if wanted.enterprise_number is None and wanted.country == "BE" and wanted.vat_number:
-        wanted = replace(wanted, enterprise_number=wanted.vat_number.removeprefix("BE"))
+    wanted = _completed(wanted)
     before = _facts(account, row)
     _write(account, row, wanted)
     if wanted.vat_number != known.vat_number or (wanted.vat_number and row.vat_check is None):
@@ -143,6 +142,26 @@ def save(
         _close_checks(session, account_id, now)
     session.flush()
     return False
+
+
+def start(session: Session, account: Account, wanted: Details, check_vat: CheckVat, now: datetime) -> None:
+    """The first details of an account that has none, its name, kind and language with them. Flushes."""
+    row = BillingDetails(account_id=account.id)
+    _write(account, row, _completed(wanted))
+    _ask_register(row, check_vat, now)
+    country = _seller_country(session)
+    row.vat_treatment = treatment_for(
+        account.kind, row.country, row.vat_number, row.vat_check, seller_country=country
+    )
+    session.add(row)
+    session.flush()
+
+
+def _completed(wanted: Details) -> Details:
+    """A Belgian VAT number says the enterprise number."""
+    if wanted.enterprise_number is None and wanted.country == "BE" and wanted.vat_number:
+        return replace(wanted, enterprise_number=wanted.vat_number.removeprefix("BE"))
+    return wanted
 
 
 def _have_it_checked(

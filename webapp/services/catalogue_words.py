@@ -5,7 +5,7 @@ from typing import Any
 
 from webapp import filters
 from webapp.adapters.yaml_file import Problem
-from webapp.domain.catalogue import CataloguePlanPrice, Change, PriceKey
+from webapp.domain.catalogue import CataloguePlanPrice, Change, PlanPriceOffer, PriceKey
 from webapp.i18n import Sentence, _, date_text, gettext
 from webapp.services import gesture_words
 
@@ -73,7 +73,7 @@ def tiers(of: Sequence[Mapping[str, int]], locale: str, currency: str = "EUR") -
     )
 
 
-def terms(price: CataloguePlanPrice, locale: str) -> str:
+def terms(price: CataloguePlanPrice | PlanPriceOffer, locale: str) -> str:
     """ "engagement 12 mois, préavis 2 mois, reconduction tacite pour la même durée"."""
     return gettext(
         _("engagement : %(commitment)s ; préavis : %(notice)s ; %(renewal)s"),

@@ -8,6 +8,7 @@ from flask import Blueprint
 bp = Blueprint("reseller", __name__, url_prefix="/partenaire")
 
 from webapp.blueprints.reseller import (  # noqa: E402, F401  # the routes register on `bp`
+    additions,
     bills,
     clients,
     colleagues,

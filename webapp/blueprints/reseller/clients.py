@@ -67,6 +67,7 @@ def clients() -> ResponseReturnValue:
         "reseller/clients.html",
         "reseller/_clients.html",
         found=found,
+        may_add=auth.visit_allows(May.ADD_CLIENTS),
         names={each.reference: _plan(each.situation, today, locale) for each in found.rows},
         changes={
             each.reference: _coming(each.situation, today, locale)
