@@ -89,6 +89,7 @@ def look() -> ResponseReturnValue:
 
 @bp.post("/apparence/essai")
 @requires(May.MANAGE_CONSOLE)
+@commits
 def look_try() -> ResponseReturnValue:
     """What is in the form, shown and not kept."""
     form = LookForm()
