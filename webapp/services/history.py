@@ -565,6 +565,7 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "reseller.key_revoked": (OWN, _("Clé de %(subject)s révoquée.")),
     "reseller.account_named": (OWN, _("Compte facturé du revendeur %(subject)s choisi.")),
     "reseller.wholesale_priced": (OWN, _("Prix de gros du revendeur %(subject)s publiés.")),
+    "reseller.client_added": (OWN, _("Client %(name)s ajouté par %(subject)s.")),
     "reseller.billed": (BILLING, _("Facture mensuelle de revendeur émise.")),
     "reseller.user_invited": (OWN, _("Invitation à l’espace partenaire envoyée à %(email)s.")),
     "reseller.user_invitation_sent_again": (OWN, _("Invitation à l’espace partenaire renvoyée à %(email)s.")),

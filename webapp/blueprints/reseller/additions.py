@@ -45,6 +45,7 @@ def client_new() -> ResponseReturnValue:
 
 @bp.post("/clients/ajouter")
 @requires(May.ADD_CLIENTS)
+@commits
 def client_preview() -> ResponseReturnValue:
     """What the client will pay, from when, on which terms; or one more address to type. Nothing is kept."""
     form = NewClientForm()
