@@ -1,4 +1,4 @@
-"""Bars of a picture: one a month, from what each is worth to where it stands. Places are not amounts: nothing is added up."""
+"""Bars of a picture: one a month or a day, from what each is worth to where it stands. Places are not amounts: nothing is added up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ GRID = 6  # lines, from zero to the highest
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One month. Places across are percentages, heights pixels."""
+    """One month, or one day. Places across are percentages, heights pixels."""
 
     month: date
-    amount: Money
+    amount: Money | None  # none when things are counted
+    weight: int
     x: str
     middle: str
     y: int
@@ -42,10 +43,10 @@ class Bars:
 
     @property
     def highest(self) -> Bar:
-        return max(self.bars, key=lambda bar: bar.amount.cents)
+        return max(self.bars, key=lambda bar: bar.weight)
 
 
-def bars_of(values: Sequence[tuple[date, Money, int]], height: int) -> Bars:
+def bars_of(values: Sequence[tuple[date, Money | None, int]], height: int) -> Bars:
     """Each month with its amount and its weight, which decides the height: amounts may have been rounded.
 
     >>> picture = bars_of([(date(2026, 1, 1), Money(500), 5), (date(2026, 2, 1), Money(-100), -1)], 180)
@@ -63,6 +64,7 @@ def bars_of(values: Sequence[tuple[date, Money, int]], height: int) -> Bars:
             Bar(
                 month,
                 amount,
+                weight,
                 percentage(number * step + step * Fraction(12, 100)),
                 percentage(number * step + step / 2),
                 zero - tall if weight > 0 else zero,

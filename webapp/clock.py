@@ -4,7 +4,7 @@ Doors and commands call `today()` and `now()` and pass the answer on; rules and 
 PORTAL_CLOCK freezes the date for demos and screenshots, tests freeze the whole instant.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 _zone = ZoneInfo("Europe/Brussels")
@@ -44,6 +44,11 @@ def elsewhere() -> datetime:
 def today() -> date:
     """The business date, in the business time zone."""
     return now().astimezone(_zone).date()
+
+
+def start_of(day: date) -> datetime:
+    """The instant at which a day begins in the business time zone."""
+    return datetime.combine(day, time(), tzinfo=_zone)
 
 
 def local(instant: datetime) -> datetime:

@@ -180,6 +180,7 @@ CONSOLE_PLACES = (
         short_label=_("Clés"),
         covers=("reseller.key", "reseller.origin"),
     ),
+    Place("reseller.embed_test", "monitor", _("Essai et usage"), May.READ_CONSOLE, on_phone_bar=False),
     Place("reseller.look", "pen-tool", _("Apparence"), May.READ_CONSOLE, covers=("reseller.look",)),
     Place(
         "reseller.colleagues",

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.builders import a_reseller, a_subscription, a_user
 from tests.support.embedding import ORIGIN, PORTAL, Signer, open_frame, register
-from webapp.blueprints.embed.views import LOADER
 from webapp.domain.access import Role
 from webapp.domain.embedding import Why, tells_the_developer
+from webapp.embed_loader import PATH as LOADER
 
 FOLDER = Path(__file__).parents[2] / "docs" / "embed"
 GUIDE = (FOLDER / "README.md").read_text()

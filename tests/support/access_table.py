@@ -405,6 +405,7 @@ DOORS = (
     Door("GET", "reseller.key_confirm_revocation", PARTNER_ADMINS, {"kid": "inconnue"}, answers=NOT_FOUND),
     Door("POST", "reseller.key_revoke", PARTNER_ADMINS, {"kid": "inconnue"}, answers=NOT_FOUND),
     Door("POST", "reseller.origins_save", PARTNER_ADMINS),
+    Door("GET", "reseller.embed_test", PARTNERS),
     Door("GET", "reseller.look", PARTNERS),
     Door("POST", "reseller.look_try", PARTNER_ADMINS),
     Door("POST", "reseller.look_save", PARTNER_ADMINS),

@@ -35,6 +35,7 @@ LEFT_BEHIND = {
     "sign_in_attempts": "nobody signs in to a copy",
     "login_sessions": "nobody signs in to a copy",
     "embed_assertions": "nobody signs in to a copy",
+    "embed_refusals": "nobody signs in to a copy",
     "embed_sessions": "nobody signs in to a copy",
     "embed_tickets": "go with their session",
     "mailed_links": "nobody signs in to a copy",

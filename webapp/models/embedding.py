@@ -1,7 +1,7 @@
 """The portal inside a reseller's page: assertions used up, sessions without cookie, one-time addresses (R2, R4)."""
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
@@ -52,6 +52,21 @@ class EmbedSession(Base):
     revoked_at: Mapped[datetime | None]
     ip_address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(400), default="")
+
+
+class EmbedRefusal(Base):
+    """How often an opening was refused on a day for one cause: the reseller reads it, nobody is named."""
+
+    __tablename__ = "embed_refusals"
+    __table_args__ = (UniqueConstraint("reseller_id", "on_day", "why"),)
+
+    id: Mapped[NumberKey]
+    reseller_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("resellers.id"))
+    on_day: Mapped[date]
+    why: Mapped[Code]  # domain.embedding.Why
+    times: Mapped[int]
+    last_at: Mapped[datetime]
+    last_claim: Mapped[Code]  # the claim it was about, if any
 
 
 class EmbedTicket(Base):

@@ -4,7 +4,6 @@ Everything else below /embed/<slug> is a page of the portal: see `webapp.mountin
 """
 
 import logging
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Response, abort, current_app, g, jsonify, make_response, request, url_for
@@ -12,24 +11,23 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from webapp import auth, clock, mounting
+from webapp import auth, clock, embed_loader, mounting
 from webapp.adapters.vault import Purpose
 from webapp.auth import requires
 from webapp.blueprints.embed import bp
-from webapp.blueprints.embed.reasons import words_for
 from webapp.config import Settings
 from webapp.domain.access import May
 from webapp.domain.embedding import AssertionRefused, Why, is_framed_by
 from webapp.domain.refusals import TooManyAttempts
 from webapp.embed_doors import FILES
+from webapp.embed_reasons import words_for
 from webapp.extensions import csrf, db
 from webapp.rendering import render
-from webapp.services import embed_sessions, people
+from webapp.services import embed_sessions, embed_usage, people
 from webapp.services.embed_sessions import Frame
 from webapp.transactions import commits, keep_even_if_refused
 from webapp.vaults import vault
 
-LOADER = Path(__file__).parents[2] / "static" / "embed" / "loader.v1.js"
 REFUSED_PER_IP = 30  # in a quarter of an hour, for each reseller
 SCHEMES = {"light", "dark"}
 log = logging.getLogger(__name__)
@@ -98,6 +96,7 @@ def _refused(held_by: Frame, refusal: AssertionRefused) -> Response:
     )
     if refusal.why is not Why.TOO_MANY:
         people.count(db.session(), _counter(held_by), clock.now())
+        embed_usage.count_refusal(db.session(), held_by.reseller_id, refusal, clock.today(), clock.now())
     code, sentence = words_for(refusal)
     status = 429 if refusal.why is Why.TOO_MANY else 403
     page = render("embed/refused.html", code=code, sentence=sentence, claim=refusal.claim)
@@ -156,7 +155,7 @@ def ticket(token: str) -> ResponseReturnValue:
 @requires(May.ANYONE)
 def loader() -> ResponseReturnValue:
     """The script of the reseller's page. Its bytes never change under this address: docs/embed gives their hash."""
-    answer = Response(LOADER.read_bytes(), mimetype="text/javascript")
+    answer = Response(embed_loader.PATH.read_bytes(), mimetype="text/javascript")
     answer.headers["Cache-Control"] = "public, max-age=86400"
     answer.headers["Access-Control-Allow-Origin"] = "*"  # a script with `integrity` is read across origins
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

@@ -14,4 +14,5 @@ from webapp.blueprints.reseller import (  # noqa: E402, F401  # the routes regis
     colleagues,
     connection,
     look,
+    testing,
 )

@@ -1,4 +1,4 @@
-"""What the page of a refusal says: a code for the developer's search, and a sentence on what to mend."""
+"""What a refusal is called, on its page and in the console of the reseller: a code for the developer's search, and a sentence on what to mend."""
 
 from webapp.domain.embedding import AssertionRefused, Why, tells_the_developer
 from webapp.i18n import Sentence, _
@@ -35,6 +35,21 @@ SENTENCES: dict[Why, Sentence] = {
     ),
     Why.NO_SUBSCRIPTION: _("Ce compte n’a pas encore d’abonnement à montrer."),
 }
+
+
+# Said in the console alone, to who works for the reseller: to others they would help to forge.
+OF_THE_RESELLER: dict[Why, Sentence] = {
+    Why.SIGNATURE: _(
+        "La signature n’est celle d’aucune de vos clés actives : vérifiez « kid », l’algorithme et le type."
+    ),
+    Why.ORIGIN: _("La page qui affichait le cadre n’est pas un de vos sites autorisés."),
+    Why.FRAME: _("L’adresse a été ouverte hors d’un cadre."),
+}
+
+
+def words_for_its_reseller(refusal: AssertionRefused) -> Sentence:
+    """The exact reason, whatever it is."""
+    return (SENTENCES | OF_THE_RESELLER)[refusal.why] % {"claim": refusal.claim}
 
 
 def words_for(refusal: AssertionRefused) -> tuple[str, Sentence]:
