@@ -71,7 +71,9 @@ lock: ## Lock the dependencies again, with their hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	  --custom-compile-command "make lock" --extra oidc -c requirements.txt pyproject.toml -o requirements-oidc.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --extra dev -c requirements-oidc.txt pyproject.toml -o requirements-dev.txt
 
 browser: ## Install Chromium from the Debian packages, if absent
 	@command -v chromium >/dev/null || { \

@@ -23,6 +23,7 @@ from webapp import (
     mailing,
     migrating,
     mounting,
+    oidc,
     paying,
     rendering,
     security,
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     rendering.init_app(app)
     mailing.init_app(app)
     paying.init_app(app)
+    oidc.init_app(app)
     dispatching.init_app(app)
     banking.init_app(app)
     integrations.init_app(app)

@@ -455,7 +455,7 @@ def _of_cookie() -> Visit | None:
         suspended_on=row.suspended_on if belongs else None,
         suspension_cause=row.suspension_cause if belongs else None,
         staff_role=staff_role,
-        has_second_factor=row.second_factor_at is not None,
+        has_second_factor=row.has_second_step or row.second_factor_at is not None,
         viewing=viewing,
         showing=_showing(row) if belongs else EVERYTHING,
         reseller_name=row.reseller_name if belongs else None,

@@ -74,6 +74,14 @@ class Settings:
     session_idle_minutes: int = 8 * 60
     # Whether the team's space opens only to those who sign in with a second step; demonstrations do without
     staff_two_factor: StaffTwoFactor = "required"
+    # The identity provider by which the team may sign in, see docs/operate/oidc.md; without an issuer there is none
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_label: str = ""
+    oidc_second_step: tuple[
+        str, ...
+    ] = ()  # the values of `acr` and `amr` by which it says that it asked for one
     session_absolute_hours: int = 14 * 24
     announce_days: tuple[int, ...] = (60, 30, 7)  # before the last day to give notice (T5)
     sepa_notice_days: int = 14  # of a collection before its day, agreed with each mandate signed (D1)
@@ -179,6 +187,18 @@ class Settings:
                     "required or optional",
                 ),
             ),
+            oidc_issuer=read(
+                "PORTAL_OIDC_ISSUER",
+                _issuer,
+                "",
+                "nothing, or the issuer as its description names it, such as https://id.example.org/realms/equipe",
+            ),
+            oidc_client_id=read("PORTAL_OIDC_CLIENT_ID", str, "", "the client id given by the provider"),
+            oidc_client_secret=read("PORTAL_OIDC_CLIENT_SECRET", str, "", "the secret given by the provider"),
+            oidc_label=read("PORTAL_OIDC_LABEL", _at_most(40), "", "the provider's name, 40 signs at most"),
+            oidc_second_step=tuple(
+                read("PORTAL_OIDC_SECOND_STEP", str.split, "", "values of acr or amr, separated by spaces")
+            ),
             session_idle_minutes=read(
                 "SESSION_IDLE_MINUTES", _between(1, 1440), "480", "whole minutes, from 1 to 1440"
             ),
@@ -202,7 +222,20 @@ class Settings:
                 "the address of the access point and the key it gave",
             )
         settings._check_payments()
+        settings._check_oidc()
         return settings
+
+    def _check_oidc(self) -> None:
+        given = {
+            "PORTAL_OIDC_ISSUER": self.oidc_issuer,
+            "PORTAL_OIDC_CLIENT_ID": self.oidc_client_id,
+            "PORTAL_OIDC_CLIENT_SECRET": self.oidc_client_secret,
+        }
+        missing = [variable for variable, value in given.items() if not value]
+        if missing and len(missing) < len(given):
+            raise WrongSetting(
+                missing[0], "missing, while others of PORTAL_OIDC_* are set", "all three, or none"
+            )
 
     def _check_payments(self) -> None:
         if self.payment_provider == "demo" and self.is_https:
@@ -315,6 +348,26 @@ def _base_url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query:
         raise ValueError("not a bare http address")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _issuer(text: str) -> str:
+    """An issuer is compared sign by sign: nothing of it is tidied up."""
+    parts = urlsplit(text)
+    at_home = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if text and not (parts.hostname and (parts.scheme == "https" or at_home)):
+        raise ValueError("not an https address")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("more than an address and a path")
+    return text
+
+
+def _at_most(most: int) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if len(text) > most:
+            raise ValueError(f"{len(text)} signs")
+        return text
+
+    return convert
 
 
 def _folder_or_none(text: str) -> Path | None:

@@ -268,6 +268,23 @@ EXPLANATIONS: dict[str, str] = {
     ),
     "NothingToView": _("Ce compte n’a pas encore d’abonnement : son client n’a aucune page à montrer."),
     "LinkExpired": _("Ce lien a expiré ou a déjà servi. Demandez-en un nouveau."),
+    "ProviderAway": _(
+        "%(provider)s ne répond pas. Réessayez dans quelques minutes, ou connectez-vous avec votre mot de passe."
+    ),
+    "SignInNotProved": _("Cette connexion n’a pas pu être vérifiée, ou a trop tardé. Recommencez."),
+    "SignInInterrupted": _(
+        "La connexion s’est arrêtée chez %(provider)s. Recommencez, ou passez par votre mot de passe."
+    ),
+    "NotOfTheTeam": _(
+        "Personne dans l’équipe n’a cette adresse. Les clients se connectent avec leur adresse e-mail."
+    ),
+    "AddressNotVerified": _(
+        "Votre adresse e-mail n’est pas vérifiée chez ce fournisseur d’identité. Faites-la vérifier, puis recommencez."
+    ),
+    "BoundToAnother": _(
+        "Vous êtes déjà venu avec un autre compte de ce fournisseur d’identité. Reprenez celui-là, ou demandez à un "
+        "administrateur de l’équipe de délier l’ancien."
+    ),
     "PublicationTooEarly": _(
         "Une version de « %(catalogue_code)s » est déjà publiée pour le %(begins_on)s. "
         "Choisissez ce jour-là ou un jour plus tardif."

@@ -4,7 +4,10 @@ import stat
 from datetime import date
 
 import pytest
+from flask import Flask
 
+from webapp import oidc
+from webapp.adapters.oidc import provider_for
 from webapp.config import Settings, WrongSetting
 
 
@@ -55,6 +58,9 @@ def test_the_clock_of_a_demo_is_a_date(tmp_path):
         ("SESSION_IDLE_MINUTES", "0", "1 to 1440"),
         ("SESSION_ABSOLUTE_HOURS", "twelve", "1 to 720"),
         ("PORTAL_PROXIES", "-1", "0 to 5"),
+        ("PORTAL_OIDC_ISSUER", "http://id.example.org", "https://id.example.org"),
+        ("PORTAL_OIDC_ISSUER", "https://id.example.org/?realm=team", "https://id.example.org"),
+        ("PORTAL_OIDC_LABEL", "x" * 41, "40 signs"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_expected(tmp_path, variable, value, expected):
@@ -100,3 +106,35 @@ def test_a_former_webhook_secret_is_kept_beside_the_present_one(tmp_path):
         PAYMENT_WEBHOOK_SECRETS="whsec_new whsec_old",
     )
     assert settings.payment_webhook_secrets == ("whsec_new", "whsec_old")
+
+
+OIDC = {
+    "PORTAL_OIDC_ISSUER": "https://id.example.org/realms/team/",
+    "PORTAL_OIDC_CLIENT_ID": "portal",
+    "PORTAL_OIDC_CLIENT_SECRET": "given by the provider",
+}
+
+
+def test_the_identity_provider_is_named_as_it_names_itself(tmp_path):
+    settings = read(tmp_path, **OIDC, PORTAL_OIDC_SECOND_STEP="mfa otp")
+    found = provider_for(settings)
+    assert found is not None
+    assert (found.issuer, found.label) == ("https://id.example.org/realms/team/", "id.example.org")
+    assert found.second_step == {"mfa", "otp"}
+    assert "given by" not in repr(found)
+    assert provider_for(read(tmp_path)) is None
+
+
+@pytest.mark.parametrize("missing", sorted(OIDC))
+def test_an_identity_provider_half_set_stops_the_start(tmp_path, missing):
+    given = {variable: value for variable, value in OIDC.items() if variable != missing}
+    with pytest.raises(WrongSetting, match=f"^{missing}: missing"):
+        read(tmp_path, **given)
+
+
+def test_an_identity_provider_needs_the_extra(tmp_path, monkeypatch):
+    app = Flask(__name__)
+    app.extensions["portal_settings"] = read(tmp_path, **OIDC)
+    monkeypatch.setattr(oidc, "find_spec", lambda _name: None)
+    with pytest.raises(WrongSetting, match="Authlib is not installed"):
+        oidc.init_app(app)

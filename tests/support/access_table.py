@@ -82,6 +82,10 @@ DOORS = (
     Door("POST", "account.mail_sign_in_link", EVERYBODY),
     Door("GET", "account.sign_in_link", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
     Door("POST", "account.use_sign_in_link", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),
+    # The team's identity provider: without one, as here, there is no such page
+    Door("GET", "account.begin_oidc", EVERYBODY, answers=NOT_FOUND),
+    Door("GET", "account.return_from_oidc", EVERYBODY, answers=NOT_FOUND),
+    Door("POST", "account.finish_oidc", EVERYBODY, answers=NOT_FOUND),
     Door("GET", "account.reset", EVERYBODY),
     Door("POST", "account.mail_reset_link", EVERYBODY),
     Door("GET", "account.choose_password", EVERYBODY, {"token": "inconnu"}, answers=UNKNOWN_LINK),

@@ -159,6 +159,43 @@ class LinkExpired(Refusal):
 
 
 @dataclass(eq=False)
+class ProviderAway(Refusal):
+    """The identity provider of the team does not answer, or not as it should. `detail` is for the log."""
+
+    provider: str
+    detail: str
+
+
+@dataclass(eq=False)
+class SignInNotProved(Refusal):
+    """What came back from the identity provider proves nothing here. `detail` is for the log."""
+
+    detail: str
+
+
+@dataclass(eq=False)
+class SignInInterrupted(Refusal):
+    """The identity provider says that the sign-in was given up, or refused there."""
+
+    provider: str
+
+
+@dataclass(eq=False)
+class NotOfTheTeam(Refusal):
+    """Nobody of the team has the address that the identity provider gives."""
+
+
+@dataclass(eq=False)
+class AddressNotVerified(Refusal):
+    """The identity provider gives an address without having verified it: anybody might have written it."""
+
+
+@dataclass(eq=False)
+class BoundToAnother(Refusal):
+    """The person with this address has signed in with another account of the identity provider before."""
+
+
+@dataclass(eq=False)
 class PasswordTooWeak(Refusal):
     """Too short, too long or among the well-known ones; `reason` is short, long or common."""
 

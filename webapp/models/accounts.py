@@ -4,7 +4,7 @@ import uuid
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.models.base import Base, Code, NumberKey, UuidKey
@@ -177,6 +177,8 @@ class LoginSession(Base):
     revoked_at: Mapped[datetime | None]
     ip_address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(400), default="")
+    # Whether the identity provider of the team asked for the second step itself
+    has_second_step: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Of somebody of the team who reads the pages of an account as its client would ("voir comme", S1); None otherwise
     viewing_account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id"))
     viewing_role: Mapped[Code | None]
@@ -264,6 +266,22 @@ class SecondFactor(Base):
     created_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     last_counter: Mapped[int] = mapped_column(default=0)  # of the last code taken: none works twice
+
+
+class OidcIdentity(Base):
+    """Which account of an identity provider is somebody of the team's: bound at the first sign-in, by its verified address.
+
+    One account for one person, so that a change of address at the provider gives nobody the place of another.
+    """
+
+    __tablename__ = "oidc_identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"), UniqueConstraint("user_id", "issuer"))
+
+    id: Mapped[NumberKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    issuer: Mapped[str] = mapped_column(String(500))
+    subject: Mapped[str] = mapped_column(String(255))  # at most so long (OpenID Connect Core 1.0, section 2)
+    bound_at: Mapped[datetime]
 
 
 class RecoveryCode(Base):

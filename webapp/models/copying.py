@@ -41,6 +41,7 @@ LEFT_BEHIND = {
     "mailed_links": "nobody signs in to a copy",
     "second_factors": "a secret, and nobody signs in to a copy",
     "recovery_codes": "a secret, and nobody signs in to a copy",
+    "oidc_identities": "nobody signs in to a copy",
     "email_checks": "links that wait for a reader",
     "invitations": "links that wait for a reader",
     "catalogue_drafts": "what is not published is not sold",

@@ -545,6 +545,8 @@ TOLD: dict[str, tuple[str, str | Telling]] = {
     "user.second_factor_added": (OWN, _("Double vérification activée.")),
     "user.second_factor_removed": (OWN, _("Double vérification retirée.")),
     "user.recovery_codes_renewed": (OWN, _("Nouveaux codes de secours.")),
+    "user.provider_bound": (OWN, _("Compte du fournisseur d’identité lié.")),
+    "user.provider_unbound": (OWN, _("Compte du fournisseur d’identité délié.")),
     "session.revoked": (OWN, _("Une session fermée.")),
     "sessions.revoked": (OWN, _("Toutes les autres sessions fermées.")),
     "debit_batch.downloaded": (OWN, _("Fichier de prélèvements %(subject)s téléchargé.")),

@@ -117,7 +117,7 @@ def sign_in(
     session.execute(delete(SignInAttempt).where(SignInAttempt.key == by_address))
     if known.password_hash and passwords.needs_renewal(known.password_hash):
         known.password_hash = passwords.hash_password(password)
-    _ask_second_step(session, known)
+    ask_second_step(session, known)
     return open_session(session, known, device=device, lifetime=lifetime, now=now, means="password")
 
 
@@ -127,11 +127,12 @@ def sign_in_by_link(
     """Open a session with a mailed link, which is used up. Raises LinkExpired, or CodeNeeded once it is."""
     link, user = _open_link(session, token, SIGN_IN, now)
     link.used_at = now
-    _ask_second_step(session, user)
+    ask_second_step(session, user)
     return open_session(session, user, device=device, lifetime=lifetime, now=now, means="mailed_link")
 
 
-def _ask_second_step(session: Session, user: User) -> None:
+def ask_second_step(session: Session, user: User) -> None:
+    """Raises CodeNeeded for a person with a second step, once what the first one changed is flushed."""
     factor = session.get(SecondFactor, user.id)
     if factor is not None and factor.confirmed_at is not None:
         session.flush()
@@ -139,9 +140,19 @@ def _ask_second_step(session: Session, user: User) -> None:
 
 
 def open_session(
-    session: Session, user: User, *, device: Device, lifetime: Lifetime, now: datetime, means: str
+    session: Session,
+    user: User,
+    *,
+    device: Device,
+    lifetime: Lifetime,
+    now: datetime,
+    means: str,
+    has_second_step: bool = False,
 ) -> str:
-    """A new session with a new token, whatever the browser sent before. Returns the token."""
+    """A new session with a new token, whatever the browser sent before. Returns the token.
+
+    `has_second_step` when somebody else asked for the second step, and said so.
+    """
     token = secrets.token_urlsafe(32)
     only_account = session.scalars(
         select(Membership.account_id).where(Membership.user_id == user.id).limit(2)
@@ -156,6 +167,7 @@ def open_session(
             expires_at=now + lifetime.absolute,
             ip_address=device.ip_address[:45],
             user_agent=device.user_agent[:400],
+            has_second_step=has_second_step,
         )
     )
     after = {"means": means, "ip_address": device.ip_address}
@@ -189,6 +201,7 @@ _IDENTITY = (
     _USER.staff_role,
     _USER.disabled_at,
     _FACTOR.confirmed_at.label("second_factor_at"),
+    _LOGIN.has_second_step,
     _LOGIN.viewing_account_id,
     _LOGIN.viewing_role,
     _LOGIN.viewing_since,

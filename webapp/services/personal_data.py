@@ -29,6 +29,7 @@ from webapp.models.accounts import (
     LoginSession,
     MailedLink,
     Membership,
+    OidcIdentity,
     RecoveryCode,
     SecondFactor,
     User,
@@ -292,7 +293,7 @@ def _only_here(session: Session, account_id: uuid.UUID) -> list[uuid.UUID]:
 
 def _erase_people(session: Session, people: list[uuid.UUID], now: datetime) -> None:
     """The row stays, because sessions and codes point at it; nothing in it tells who it was."""
-    for model in (RecoveryCode, SecondFactor, MailedLink):
+    for model in (RecoveryCode, SecondFactor, OidcIdentity, MailedLink):
         session.execute(delete(model).where(model.user_id.in_(people)))
     for user in session.scalars(select(User).where(User.id.in_(people))):
         user.full_name, user.email = NOBODY, f"{user.id}@efface.invalid"

@@ -4,4 +4,4 @@ from flask import Blueprint
 
 bp = Blueprint("account", __name__)
 
-from webapp.blueprints.account import second_factor, views  # noqa: E402, F401  # the routes register on `bp`
+from webapp.blueprints.account import oidc, second_factor, views  # noqa: E402, F401  # the routes register on `bp`
