@@ -14,9 +14,19 @@ import pytest
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tests.builders import CLAIRE, Signed, a_mandate, a_new_version, a_subscription, a_user, an_account, noon
+from tests.builders import (
+    CLAIRE,
+    Signed,
+    a_mandate,
+    a_new_version,
+    a_reseller,
+    a_subscription,
+    a_user,
+    an_account,
+    noon,
+)
 from tests.support.snapshots import agrees
-from webapp.domain.access import Role
+from webapp.domain.access import ResellerRole, Role
 from webapp.models.records import OutboxMessage
 from webapp.services import (
     announcements,
@@ -28,6 +38,7 @@ from webapp.services import (
     plan_migrations,
     plan_moves,
     renewals,
+    reseller_people,
     terminations,
 )
 from webapp.services.discount_gestures import Grant
@@ -90,6 +101,22 @@ def invited(session: Session, signed: Signed) -> None:
         signed.account_id,
         email="lea@parc.example",
         role=Role.ADMINISTRATOR,
+        address_of=lambda _token: "http://localhost/invitation/TOKEN",
+        actor=CLAIRE,
+        now=noon(TODAY),
+    )
+
+
+def partner_invited(session: Session, signed: Signed) -> None:
+    """Among a reseller's people, who read its own language first."""
+    reseller = a_reseller(session)
+    language = signed.account.language
+    reseller.languages = [language]
+    reseller_people.invite(
+        session,
+        reseller.id,
+        email="tom@plus.example",
+        role=ResellerRole.AGENT,
         address_of=lambda _token: "http://localhost/invitation/TOKEN",
         actor=CLAIRE,
         now=noon(TODAY),
@@ -190,6 +217,7 @@ MAILS = [
     ("migration-same-price", "migration_announced", "consumer", migrated(0, features={"website": True})),
     ("migration-cancelled", "migration_cancelled", "business", migrated(600, is_cancelled=True)),
     ("invitation", "invitation", "business", invited),
+    ("reseller-invitation", "reseller_invitation", "business", partner_invited),
     ("method-mandate", "payment_method_changed", "business", method_changed("direct_debit")),
     ("method-card", "payment_method_changed", "business", method_changed("card")),
     ("method-transfer", "payment_method_changed", "business", method_changed("transfer")),
