@@ -6,12 +6,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.builders import a_reseller, a_user, an_account
+from tests.builders import CLAIRE, LONG_AGO, a_reseller, a_user, an_account, noon
 from tests.support.page import Page
 from tests.support.page_linter import problems
 from tests.support.signing_in import sign_in
+from webapp.domain.money import Money
+from webapp.domain.resale import WholesalePrice
 from webapp.models.accounts import Invitation, Reseller
 from webapp.models.records import AuditEntry
+from webapp.services import resale
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -19,6 +22,24 @@ pytestmark = pytest.mark.usefixtures("clock")
 @pytest.fixture
 def admin(app: Flask, session: Session) -> FlaskClient:
     return sign_in(app.test_client(), session, a_user(session, staff_role="admin"))
+
+
+def test_its_contact_is_changed_and_its_wholesale_prices_are_read(
+    admin: FlaskClient, session: Session
+) -> None:
+    reseller = a_reseller(session)
+    price = WholesalePrice("plan", "pro", "monthly", 1, LONG_AGO, Money(3150))
+    resale.publish_prices(session, reseller, [price], noon(LONG_AGO), CLAIRE)
+    session.commit()
+    page = Page.get(admin, "/equipe/revendeurs/horecaplus")
+    assert problems(page.html) == []
+    assert "31,50" in page.text("#wholesale")
+    wrong = page.form("contact").fill(contact_name="Tom Maes", contact_email="tom").submit()
+    assert wrong.status == 422
+    assert wrong.form("contact").values["contact_name"] == ["Tom Maes"]
+    page.form("contact").fill(contact_name="Tom Maes", contact_email="tom@plus.example").submit()
+    session.refresh(reseller)
+    assert (reseller.contact_name, reseller.contact_email) == ("Tom Maes", "tom@plus.example")
 
 
 def test_a_reseller_is_opened_then_told_what_its_clients_may_do(admin: FlaskClient, session: Session) -> None:

@@ -390,6 +390,7 @@ DOORS = (
     Door("GET", "staff.resellers", STAFF),
     Door("POST", "staff.reseller_open", ADMINS),
     Door("GET", "staff.reseller", STAFF, {"slug": "inconnu"}, answers=NOT_FOUND),
+    Door("POST", "staff.reseller_contact", ADMINS, {"slug": "inconnu"}, answers=NOT_FOUND),
     Door("POST", "staff.reseller_policy", ADMINS, {"slug": "inconnu"}, answers=NOT_FOUND),
     Door("POST", "staff.reseller_suspend", ADMINS, {"slug": "inconnu"}, answers=NOT_FOUND),
     Door("POST", "staff.reseller_resume", ADMINS, {"slug": "inconnu"}, answers=NOT_FOUND),

@@ -19,7 +19,14 @@ from webapp.i18n import LANGUAGES, _, explain
 from webapp.inviting import RESELLER_ROLES, ROLES, stripped
 from webapp.models.accounts import Reseller
 from webapp.rendering import current_locale, render, say
-from webapp.services import reseller_desk, reseller_invoices, reseller_people, resellers
+from webapp.services import (
+    catalogue_words,
+    resale,
+    reseller_desk,
+    reseller_invoices,
+    reseller_people,
+    resellers,
+)
 from webapp.services.resellers import Contact, Policy, ResellerNotFound
 from webapp.transactions import commits
 
@@ -47,7 +54,37 @@ INVOICES = {
 }
 
 
-class OpenForm(PortalForm):
+WHOLESALE_ITEMS = {
+    "plan": _("Formule %(code)s"),
+    "option": _("Option %(code)s"),
+    "one_off": _("Option %(code)s"),
+    "establishment": _("Établissement, formule %(code)s"),
+}
+
+
+class ContactForm(PortalForm):
+    """Whom the clients of a reseller write to or call."""
+
+    contact_name = StringField(
+        _("Personne de contact"),
+        [DataRequired(_("Indiquez qui ses clients contactent.")), Length(max=120)],
+        filters=[stripped],
+    )
+    contact_email = EmailField(
+        _("E-mail de contact"),
+        [DataRequired(_("Indiquez une adresse e-mail.")), Email(), Length(max=254)],
+        filters=[stripped],
+    )
+    contact_phone = StringField(_("Téléphone de contact"), [Length(max=40)], filters=[stripped])
+
+    def contact(self) -> Contact:
+        """Once valid."""
+        return Contact(
+            str(self.contact_name.data), str(self.contact_email.data), str(self.contact_phone.data or "")
+        )
+
+
+class OpenForm(ContactForm):
     name = StringField(
         _("Nom"), [DataRequired(_("Indiquez le nom du revendeur.")), Length(max=120)], filters=[stripped]
     )
@@ -63,17 +100,6 @@ class OpenForm(PortalForm):
         filters=[stripped],
         description=_("Il figure dans les adresses, et ne change plus : horecaplus."),
     )
-    contact_name = StringField(
-        _("Personne de contact"),
-        [DataRequired(_("Indiquez qui ses clients contactent.")), Length(max=120)],
-        filters=[stripped],
-    )
-    contact_email = EmailField(
-        _("E-mail de contact"),
-        [DataRequired(_("Indiquez une adresse e-mail.")), Email(), Length(max=254)],
-        filters=[stripped],
-    )
-    contact_phone = StringField(_("Téléphone de contact"), [Length(max=40)], filters=[stripped])
 
 
 class PolicyForm(PortalForm):
@@ -119,12 +145,11 @@ def reseller_open() -> ResponseReturnValue:
     form = OpenForm()
     if not form.validate_on_submit():
         return _list(form, 422)
-    contact = Contact(
-        str(form.contact_name.data), str(form.contact_email.data), str(form.contact_phone.data or "")
-    )
     slug, actor = str(form.slug.data), auth.current().staff_actor
     try:
-        reseller_desk.open_reseller(db.session(), slug, str(form.name.data), contact, clock.now(), actor)
+        reseller_desk.open_reseller(
+            db.session(), slug, str(form.name.data), form.contact(), clock.now(), actor
+        )
     except ResellerNameTaken as refusal:
         form.slug.errors = [explain(refusal, current_locale())]
         return _list(form, 422)
@@ -163,6 +188,19 @@ def reseller_policy(slug: str) -> ResponseReturnValue:
         reseller_invoices.set_account(session, found, company, now, actor)
     resellers.set_policy(session, found, policy, now, actor)
     flash(say("La politique de %(name)s est enregistrée.", name=found.name), "good")
+    return redirect_to(url_for(".reseller", slug=slug))
+
+
+@bp.post("/revendeurs/<slug>/contact")
+@requires(May.ADMINISTER)
+@commits
+def reseller_contact(slug: str) -> ResponseReturnValue:
+    """Whom its clients write to; mails and pages say it from now on."""
+    found, form = _reseller(slug), ContactForm()
+    if not form.validate_on_submit():
+        return _page(found, contact_form=form, status=422)
+    resellers.set_contact(db.session(), found, form.contact(), clock.now(), auth.current().staff_actor)
+    flash(say("Le contact de %(name)s est enregistré.", name=found.name), "good")
     return redirect_to(url_for(".reseller", slug=slug))
 
 
@@ -239,6 +277,7 @@ def _page(
     *,
     policy_form: PolicyForm | None = None,
     admin_form: AdminForm | None = None,
+    contact_form: ContactForm | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
     session, policy = db.session(), resellers.policy_of(found)
@@ -256,6 +295,13 @@ def _page(
         "staff/reseller.html",
         reseller=found,
         policy_form=policy_form or kept,
+        contact_form=contact_form or ContactForm(formdata=None, obj=found),
+        wholesale=sorted(
+            resale.prices_of(session, found.id),
+            key=lambda price: (price.item, price.ref, price.frequency, price.from_unit, price.valid_from),
+        ),
+        items=WHOLESALE_ITEMS,
+        frequencies=catalogue_words.FREQUENCIES,
         admin_form=admin_form or AdminForm(formdata=None),
         colleagues=reseller_people.colleagues(session, found.id),
         roles=RESELLER_ROLES,
