@@ -10,6 +10,16 @@ from tests.support.page_linter import problems
 
 OWNER, PASSWORD = "claire@brasserieduparc.example", "demo-portail-2026"
 TEAM = "equipe@centralapp.example"
+PARTNER = "sofie.claes@horecaplus.example"
+PARTNER_PAGES = [
+    "/partenaire/",
+    "/partenaire/clients/ajouter",
+    "/partenaire/factures",
+    "/partenaire/connexion",
+    "/partenaire/essai",
+    "/partenaire/apparence",
+    "/partenaire/utilisateurs",
+]
 TEAM_PAGES = [
     "/equipe/banque",
     "/equipe/banque/mouvements",
@@ -71,6 +81,12 @@ def test_no_page_of_the_team_about_money_has_a_violation_in_any_look(
     page = new_page()
     sign_in(page, server.address, TEAM, PASSWORD, "fr")
     assert faults_of(page, server, TEAM_PAGES) == {}
+
+
+def test_the_pages_of_a_resellers_people_are_accessible(server: Server, new_page: NewPage) -> None:
+    page = new_page()
+    sign_in(page, server.address, PARTNER, PASSWORD, "fr")
+    assert faults_of(page, server, PARTNER_PAGES) == {}
 
 
 @pytest.mark.parametrize("language", ["fr", "nl", "en"])
