@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = next((ROOT / "tests/support/vendor").glob("axe-*.min.js"))
@@ -152,11 +152,17 @@ def _serving(folder: Path, seeded: Path, today: str = CLOCK) -> Iterator[Server]
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+def playwright() -> Iterator[Playwright]:
+    """One driver per worker: a second one in the same thread is refused."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    yield browser
+    browser.close()
 
 
 NewPage = Callable[..., Page]

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, Playwright, expect
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, NewPage, Server, _serving, axe_violations
 from tests.support.embedding import Signer
@@ -49,23 +49,24 @@ def database(server: Server) -> Path:
 
 
 @pytest.fixture
-def chrome(tmp_path: Path, request: pytest.FixtureRequest, site: Site) -> Iterator[BrowserContext]:
+def chrome(
+    playwright: Playwright, tmp_path: Path, request: pytest.FixtureRequest, site: Site
+) -> Iterator[BrowserContext]:
     """A Chromium with a profile of its own, which treats cookies as the parameter says."""
     profile = tmp_path / "profile"
     (profile / "Default").mkdir(parents=True)
     (profile / "Default" / "Preferences").write_text(json.dumps(COOKIES[request.param]))
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            str(profile),
-            executable_path=CHROMIUM,
-            args=list(ARGUMENTS),
-            viewport={"width": 900, "height": 900},
-            locale="fr-BE",
-            accept_downloads=True,
-        )
-        context.set_default_timeout(SECONDS)
-        yield context
-        context.close()
+    context = playwright.chromium.launch_persistent_context(
+        str(profile),
+        executable_path=CHROMIUM,
+        args=list(ARGUMENTS),
+        viewport={"width": 900, "height": 900},
+        locale="fr-BE",
+        accept_downloads=True,
+    )
+    context.set_default_timeout(SECONDS)
+    yield context
+    context.close()
 
 
 def opened(page: Page, site: Site) -> FrameLocator:

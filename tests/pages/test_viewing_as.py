@@ -31,7 +31,8 @@ ANY_VALUE = {
 }
 # And what reads no cookie: keys for programs, sessions of the embed. Nobody looks at an account from there.
 THE_TEAM_AND_ITS_OWN = {"staff", "account", "api", "embed"}
-OF_CLIENTS = [door for door in DOORS if door.endpoint.partition(".")[0] not in THE_TEAM_AND_ITS_OWN]
+OTHERS = THE_TEAM_AND_ITS_OWN | {"reseller"}  # a console is read by its own people alone
+OF_CLIENTS = [door for door in DOORS if door.endpoint.partition(".")[0] not in OTHERS]
 READ = [
     door
     for door in OF_CLIENTS
