@@ -137,7 +137,9 @@ def test_a_suspension_of_the_team_is_lifted_by_the_team_alone(client, session, l
     assert account_of(session, late).suspended_on == TODAY
     act(client, reference, "levee").form("confirm").fill(reason="Retiré").submit()
     assert account_of(session, late).suspended_on is None
-    told = session.scalars(select(AuditEntry.action).where(AuditEntry.action.like("account.%"))).all()
+    told = session.scalars(
+        select(AuditEntry.action).where(AuditEntry.action.like("account.%")).order_by(AuditEntry.id)
+    ).all()
     session.rollback()
     assert told == ["account.suspended", "account.restored"]
 

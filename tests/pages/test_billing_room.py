@@ -118,7 +118,9 @@ def test_a_run_is_previewed_then_started_by_a_process_of_its_own(client, session
     total = session.scalar(select(func.sum(Invoice.total_cents)))
     assert f"{total // 100},{total % 100:02d} €" in totals
     session.rollback()
-    told = session.scalars(select(AuditEntry.action).where(AuditEntry.action.like("job.%"))).all()
+    told = session.scalars(
+        select(AuditEntry.action).where(AuditEntry.action.like("job.%")).order_by(AuditEntry.id)
+    ).all()
     assert told == ["job.asked", "job.asked"]
     session.rollback()
     assert "16 novembre 2026" in Page.get(client, ROOM).text("#runs")

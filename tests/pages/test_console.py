@@ -117,7 +117,11 @@ def test_a_new_colleague_joins_by_mail_and_is_removed_at_once(
     assert problems(removed.html) == []
     assert "Tom Maes" in removed.form(action=f"/partenaire/utilisateurs/{tom}/retirer").submit().text()
     assert client.get("/partenaire/").status_code == 404
-    actions = list(session.scalars(select(AuditEntry.action).where(AuditEntry.action.like("reseller.%"))))
+    actions = list(
+        session.scalars(
+            select(AuditEntry.action).where(AuditEntry.action.like("reseller.%")).order_by(AuditEntry.id)
+        )
+    )
     assert actions == ["reseller.user_invited", "reseller.user_joined", "reseller.user_removed"]
 
 

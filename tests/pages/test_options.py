@@ -70,7 +70,7 @@ def test_three_mailboxes_and_a_logo_are_one_invoice(client, session, parc):
     assert done.text("#document .amount") == "357,25 €"
     mail = session.scalars(select(OutboxMessage).where(OutboxMessage.template == "options_changed")).one()
     assert "357,25" in mail.text_body and "4 puis 7 boîtes" in mail.text_body
-    actions = session.scalars(select(AuditEntry.action)).all()
+    actions = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
     assert actions.count("subscription.options_changed") == 1
 
 

@@ -80,7 +80,11 @@ def test_its_first_administrator_is_invited_and_it_is_suspended_then_let_in(
     assert "Suspendu" in suspended.text(".page-header")
     back = suspended.form(action="/equipe/revendeurs/horecaplus/reprise").submit()
     assert "Actif" in back.text(".page-header")
-    actions = list(session.scalars(select(AuditEntry.action).where(AuditEntry.action.like("reseller.%"))))
+    actions = list(
+        session.scalars(
+            select(AuditEntry.action).where(AuditEntry.action.like("reseller.%")).order_by(AuditEntry.id)
+        )
+    )
     assert actions == ["reseller.user_invited", "reseller.suspended", "reseller.resumed"]
 
 

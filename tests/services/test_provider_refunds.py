@@ -81,7 +81,7 @@ def paid(transaction, provider, signed) -> str:
     """The invoice was paid on the provider's page: the source of its payment."""
     account_id, _subscription_id = signed
     with transaction() as session:
-        numbers = list(session.scalars(select(Invoice.number)))
+        numbers = list(session.scalars(select(Invoice.number).order_by(Invoice.id)))
     page_id = checkout.start_payment(
         transaction,
         provider,

@@ -58,7 +58,9 @@ def test_each_step_is_audited_and_mailed(session: Session) -> None:
     of = signed(session)
     quotation = answer(session, ask(session, of))
     assert accept(session, of, quotation) == 4200  # 60,00 × 21/30
-    actions = session.scalars(select(AuditEntry.action).where(AuditEntry.account_id == of.account_id)).all()
+    actions = session.scalars(
+        select(AuditEntry.action).where(AuditEntry.account_id == of.account_id).order_by(AuditEntry.id)
+    ).all()
     assert [each for each in actions if each.startswith("quotation.")] == [
         "quotation.requested",
         "quotation.answered",
