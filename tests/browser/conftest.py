@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = next((ROOT / "tests/support/vendor").glob("axe-*.min.js"))
@@ -166,6 +166,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 
 NewPage = Callable[..., Page]
+expect.set_options(timeout=10_000)
 
 
 @pytest.fixture
@@ -191,6 +192,9 @@ def new_page(chromium: Browser) -> Iterator[NewPage]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
+        page.set_default_navigation_timeout(
+            30_000
+        )  # a busy machine may take its time to answer, and only that
         page.on("pageerror", lambda error: faults.append(f"error in the page: {error}"))
         page.on("console", lambda line: _note_fault(faults, line.type, line.text))
         return page

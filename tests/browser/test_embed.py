@@ -133,7 +133,11 @@ def test_a_client_lives_in_the_page_of_its_reseller(
     before = len(site.signed)
     with closing(sqlite3.connect(database(portal))) as rows, rows:
         rows.execute("UPDATE embed_sessions SET last_seen_at = '2026-11-15 00:00:00'")
-    frame.locator("nav.tabs a", has_text="Options").click()
+    with (
+        page.expect_event("framenavigated", lambda moved: moved != page.main_frame),
+        page.expect_response(lambda answer: answer.url.endswith("/embed/horecaplus/session")),
+    ):
+        frame.locator("nav.tabs a", has_text="Options").click()
     expect(frame.locator("h1")).to_have_text("Factures")
     expect(frame.locator("meta[name=embed-session]")).to_have_count(0)
     assert len(site.signed) == before + 1

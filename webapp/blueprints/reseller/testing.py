@@ -37,6 +37,19 @@ class RefusedOpening:
     last_at: datetime
 
 
+# What a reseller's developer pastes: docs/embed tells the rest.
+SNIPPET = """\
+<div id="abonnement"></div>
+<script src="%(loader)s" crossorigin="anonymous"
+  integrity="%(integrity)s"></script>
+<script>
+  PortalEmbed.mount("#abonnement", {
+    slug: "%(slug)s",
+    fetchToken: () => fetch("/portail/jeton", { method: "POST" }).then((answer) => answer.text()),
+  });
+</script>"""
+
+
 @bp.get("/essai")
 @requires(May.READ_CONSOLE)
 def embed_test() -> ResponseReturnValue:
@@ -51,8 +64,12 @@ def embed_test() -> ResponseReturnValue:
         ],
         slug=partner.slug,
         base_url=base_url,
-        loader=base_url + url_for("embed.loader"),
-        integrity=embed_loader.integrity(),
+        snippet=SNIPPET
+        % {
+            "loader": base_url + url_for("embed.loader"),
+            "integrity": embed_loader.integrity(),
+            "slug": partner.slug,
+        },
         refused=_in_words(embed_usage.refusals(session, partner.id, days[0])),
         opened=list(zip(days, counts, strict=True)),
         total=sum(counts),
