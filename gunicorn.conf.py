@@ -5,7 +5,10 @@ import multiprocessing
 import os
 
 bind = os.environ.get("PORTAL_BIND", "127.0.0.1:8000")
-worker_class = "sync"
+# Browsers open connections ahead of need. Each of them would hold a worker that reads one connection at a time, for
+# as long as `timeout`: two idle ones stopped the whole portal.
+worker_class = "gthread"
+threads = 4
 workers = int(os.environ.get("PORTAL_WORKERS", min(multiprocessing.cpu_count(), 4)))
 preload_app = True  # templates and catalogues are read once; no connection is opened before the fork
 max_requests = 10_000
